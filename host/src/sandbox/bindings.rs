@@ -1,0 +1,68 @@
+//! Generated from `wit/`: one module per world, types shared.
+#![allow(missing_docs, missing_debug_implementations, unreachable_pub, clippy::all, clippy::restriction)]
+
+pub(super) mod controller {
+    wasmtime::component::bindgen!({
+        path: "../wit/challenge",
+        world: "controller-plugin",
+        imports: { default: async | trappable },
+        exports: { default: async },
+        additional_derives: [PartialEq, serde::Serialize, serde::Deserialize],
+    });
+}
+
+pub(super) mod info {
+    wasmtime::component::bindgen!({
+        path: "../wit/challenge",
+        world: "info-plugin",
+        imports: { default: async | trappable },
+        exports: { default: async },
+        additional_derives: [PartialEq, serde::Serialize],
+        with: {
+            "proctor:challenge/types": super::controller::proctor::challenge::types,
+            "proctor:challenge/context": super::controller::proctor::challenge::context,
+        },
+    });
+}
+
+pub(super) mod comparer {
+    wasmtime::component::bindgen!({
+        path: "../wit/challenge",
+        world: "comparer-plugin",
+        imports: { default: async | trappable },
+        exports: { default: async },
+        with: {
+            "proctor:challenge/types": super::controller::proctor::challenge::types,
+            "proctor:challenge/context": super::controller::proctor::challenge::context,
+            "proctor:challenge/runner": super::controller::proctor::challenge::runner,
+            "proctor:challenge/database": super::controller::proctor::challenge::database,
+        },
+    });
+}
+
+pub(super) mod weights {
+    wasmtime::component::bindgen!({
+        path: "../wit/challenge",
+        world: "weights-plugin",
+        imports: { default: async | trappable },
+        exports: { default: async },
+        with: {
+            "proctor:challenge/types": super::controller::proctor::challenge::types,
+            "proctor:challenge/context": super::controller::proctor::challenge::context,
+            "proctor:challenge/database": super::controller::proctor::challenge::database,
+        },
+    });
+}
+
+pub(super) mod solver {
+    wasmtime::component::bindgen!({
+        path: "../wit/solver",
+        world: "solver",
+        exports: { default: async },
+    });
+}
+
+pub(super) use controller::proctor::challenge::{context, database, runner};
+
+/// The records of the contract.
+pub use controller::proctor::challenge::types;

@@ -1,0 +1,210 @@
+//! The import `database`: SQL on the challenge's own SQLite file.
+
+use super::bindings::database::{DatabaseError, Host, Rows, Value};
+use super::state::State;
+use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
+use rusqlite::limits::Limit;
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, ErrorCode, params_from_iter};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// Access to one SQLite file for the length of a call. Whatever is not
+/// committed at its end is rolled back with the connection.
+pub(super) struct DatabaseGrant {
+    path: PathBuf,
+    pages: u32,
+    statement: Duration,
+    output_bytes: usize,
+    connection: Option<Connection>,
+}
+
+impl DatabaseGrant {
+    pub(super) fn new(
+        path: PathBuf,
+        pages: u32,
+        statement: Duration,
+        output_bytes: usize,
+    ) -> Self {
+        DatabaseGrant {
+            path,
+            pages,
+            statement,
+            output_bytes,
+            connection: None,
+        }
+    }
+}
+
+impl Host for State {
+    async fn execute(
+        &mut self,
+        sql: String,
+        parameters: Vec<Value>,
+    ) -> wasmtime::Result<Result<u64, DatabaseError>> {
+        self.on_connection(move |connection, _| {
+            let mut statement = connection.prepare(&sql)?;
+            let changed =
+                statement.execute(params_from_iter(parameters.into_iter().map(to_sqlite)))?;
+            Ok(Ok(changed as u64))
+        })
+        .await
+    }
+
+    async fn query(
+        &mut self,
+        sql: String,
+        parameters: Vec<Value>,
+    ) -> wasmtime::Result<Result<Rows, DatabaseError>> {
+        self.on_connection(move |connection, output_bytes| {
+            read_rows(connection, &sql, parameters, output_bytes)
+        })
+        .await
+    }
+}
+
+impl State {
+    /// Runs `work` on the call's connection, on a thread that may block.
+    async fn on_connection<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce(&Connection, usize) -> rusqlite::Result<Result<T, DatabaseError>>
+        + Send
+        + 'static,
+    ) -> wasmtime::Result<Result<T, DatabaseError>> {
+        let time_left = self.time_left();
+        let Some(grant) = self.database.as_mut() else {
+            return Ok(Err(DatabaseError::Denied(
+                "the challenge is not granted a database".into(),
+            )));
+        };
+        let open = grant.connection.take();
+        let (path, pages, output_bytes) = (grant.path.clone(), grant.pages, grant.output_bytes);
+        let deadline = Instant::now() + grant.statement.min(time_left);
+        let (connection, result) = tokio::task::spawn_blocking(move || {
+            let mut connection = match open.map_or_else(|| connect(&path, pages, output_bytes), Ok) {
+                Ok(connection) => connection,
+                Err(error) => return (None, Err(error)),
+            };
+            let result = connection
+                .progress_handler(1_000, Some(move || Instant::now() >= deadline))
+                .and_then(|()| work(&connection, output_bytes));
+            (Some(connection), result)
+        })
+        .await?;
+        grant.connection = connection;
+        Ok(result.unwrap_or_else(|error| Err(database_error(error))))
+    }
+}
+
+fn connect(path: &Path, pages: u32, output_bytes: usize) -> rusqlite::Result<Connection> {
+    let mut connection = Connection::open(path)?;
+    connection.busy_timeout(Duration::from_millis(100))?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "NORMAL")?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    // A temporary file would be outside of what the grant covers.
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    connection.pragma_update(None, "max_page_count", pages)?;
+    // Bounds VACUUM INTO as well, which attaches its target.
+    connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
+    let length = i32::try_from(output_bytes).unwrap_or(i32::MAX);
+    connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, length)?;
+    connection.authorizer(Some(authorize))?;
+    Ok(connection)
+}
+
+fn authorize(context: AuthContext<'_>) -> Authorization {
+    match context.action {
+        AuthAction::Attach { .. } | AuthAction::Detach { .. } => Authorization::Deny,
+        // These look at the file. Every other pragma changes how SQLite works,
+        // or where it writes.
+        AuthAction::Pragma { pragma_name, .. } => match pragma_name {
+            "table_info" | "table_xinfo" | "table_list" | "index_list" | "index_info"
+            | "index_xinfo" | "foreign_key_list" | "foreign_keys" | "user_version"
+            | "page_count" | "integrity_check" | "quick_check" => Authorization::Allow,
+            _ => Authorization::Deny,
+        },
+        // `load_extension` reaches other files; the others are not deterministic.
+        AuthAction::Function { function_name } => match function_name {
+            "load_extension" | "random" | "randomblob" => Authorization::Deny,
+            _ => Authorization::Allow,
+        },
+        _ => Authorization::Allow,
+    }
+}
+
+fn read_rows(
+    connection: &Connection,
+    sql: &str,
+    parameters: Vec<Value>,
+    output_bytes: usize,
+) -> rusqlite::Result<Result<Rows, DatabaseError>> {
+    let mut statement = connection.prepare(sql)?;
+    let columns: Vec<String> = statement
+        .column_names()
+        .into_iter()
+        .map(str::to_owned)
+        .collect();
+    let mut found = statement.query(params_from_iter(parameters.into_iter().map(to_sqlite)))?;
+    let mut rows = Vec::new();
+    let mut bytes = 0;
+    while let Some(row) = found.next()? {
+        let mut values = Vec::with_capacity(columns.len());
+        for index in 0..columns.len() {
+            let value = row.get_ref(index)?;
+            bytes += std::mem::size_of::<Value>();
+            values.push(match value {
+                ValueRef::Null => Value::Null,
+                ValueRef::Integer(i) => Value::Integer(i),
+                ValueRef::Real(f) => Value::Real(f),
+                ValueRef::Text(text) => {
+                    bytes += text.len();
+                    Value::Text(String::from_utf8_lossy(text).into_owned())
+                }
+                ValueRef::Blob(blob) => {
+                    bytes += blob.len();
+                    Value::Blob(blob.to_vec())
+                }
+            });
+        }
+        if bytes > output_bytes {
+            return Ok(Err(DatabaseError::TooLarge));
+        }
+        rows.push(values);
+    }
+    Ok(Ok(Rows { columns, rows }))
+}
+
+fn to_sqlite(value: Value) -> rusqlite::types::Value {
+    match value {
+        Value::Null => rusqlite::types::Value::Null,
+        Value::Integer(i) => i.into(),
+        Value::Real(f) => f.into(),
+        Value::Text(text) => text.into(),
+        Value::Blob(blob) => blob.into(),
+    }
+}
+
+fn database_error(error: rusqlite::Error) -> DatabaseError {
+    let text = error.to_string();
+    match error.sqlite_error_code() {
+        Some(ErrorCode::AuthorizationForStatementDenied) => DatabaseError::Denied(text),
+        Some(ErrorCode::ConstraintViolation) => DatabaseError::Constraint(text),
+        Some(ErrorCode::DiskFull) => DatabaseError::Full,
+        Some(ErrorCode::OperationInterrupted) => DatabaseError::Timeout,
+        Some(ErrorCode::TooBig) => DatabaseError::TooLarge,
+        Some(
+            ErrorCode::DatabaseBusy
+            | ErrorCode::DatabaseLocked
+            | ErrorCode::CannotOpen
+            | ErrorCode::SystemIoFailure
+            | ErrorCode::ReadOnly
+            | ErrorCode::PermissionDenied
+            | ErrorCode::DatabaseCorrupt
+            | ErrorCode::NotADatabase,
+        ) => DatabaseError::Unavailable(text),
+        // SQLite has no code of its own for an ATTACH beyond the limit of zero.
+        _ if text.contains("too many attached databases") => DatabaseError::Denied(text),
+        _ => DatabaseError::Invalid(text),
+    }
+}

@@ -1,0 +1,230 @@
+//! The engine: every knob of wasmtime, with the reason beside it.
+
+use super::compile_cache::{CacheUse, CompileCache, compatibility};
+use super::limits::Limits;
+use super::link;
+use super::outcome::{Outcome, PluginError};
+use super::state::State;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+use wasmtime::component::{Component, Linker};
+use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
+
+/// How the sandbox is set up.
+#[derive(Debug, Clone)]
+pub struct SandboxConfig {
+    /// Where compiled components are kept.
+    pub cache_dir: PathBuf,
+    /// Size that the compile cache may have, in bytes.
+    pub cache_max_bytes: u64,
+    /// Calls of plugins at a time; each may run one solver beside it.
+    pub max_concurrent_calls: u32,
+    /// The largest [`Limits::memory_bytes`] of any call.
+    pub max_memory_bytes: usize,
+    /// The largest [`Limits::table_elements`] of any call.
+    pub max_table_elements: usize,
+    /// Whether to reserve the memory of all calls ahead. Falls back to
+    /// allocating on demand where the machine does not allow it.
+    pub pooling: bool,
+}
+
+impl SandboxConfig {
+    /// 1 GiB of cache, as many calls as there are cores, the default limits.
+    pub fn new(cache_dir: impl Into<PathBuf>) -> Self {
+        let limits = Limits::default();
+        SandboxConfig {
+            cache_dir: cache_dir.into(),
+            cache_max_bytes: 1 << 30,
+            max_concurrent_calls: std::thread::available_parallelism()
+                .map_or(2, |n| u32::try_from(n.get()).unwrap_or(2)),
+            max_memory_bytes: limits.memory_bytes,
+            max_table_elements: limits.table_elements,
+            pooling: true,
+        }
+    }
+}
+
+/// Why there is no sandbox.
+#[derive(Debug, thiserror::Error)]
+pub enum SandboxError {
+    /// wasmtime refuses the settings, or the machine.
+    #[error("cannot set up the WebAssembly engine: {0}")]
+    Engine(String),
+    /// The compile cache cannot be used.
+    #[error("compile cache {path}: {error}")]
+    Cache {
+        /// The directory.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: std::io::Error,
+    },
+}
+
+/// Compiles components and calls them. Clones share everything.
+#[derive(Clone)]
+pub struct Sandbox(pub(super) Arc<Inner>);
+
+pub(super) struct Inner {
+    pub(super) engine: Engine,
+    pub(super) plugin_linker: Linker<State>,
+    pub(super) solver_linker: Linker<State>,
+    pub(super) permits: Semaphore,
+    cache: CompileCache,
+    identity: String,
+    pooling: bool,
+}
+
+impl Sandbox {
+    /// Sets the engine up. Takes milliseconds.
+    ///
+    /// # Errors
+    ///
+    /// See [`SandboxError`].
+    pub fn new(config: &SandboxConfig) -> Result<Self, SandboxError> {
+        let (engine, pooling) = engine(config).map_err(|e| SandboxError::Engine(e.to_string()))?;
+        let cache = CompileCache::open(&config.cache_dir, config.cache_max_bytes, &engine)
+            .map_err(|error| SandboxError::Cache {
+                path: config.cache_dir.clone(),
+                error,
+            })?;
+        let link_error = |e: wasmtime::Error| SandboxError::Engine(e.to_string());
+        Ok(Sandbox(Arc::new(Inner {
+            plugin_linker: link::plugin_linker(&engine).map_err(link_error)?,
+            solver_linker: link::solver_linker(&engine).map_err(link_error)?,
+            permits: Semaphore::new(config.max_concurrent_calls.max(1) as usize),
+            identity: format!("wasmtime-48.0.8+deterministic.{}", compatibility(&engine)),
+            cache,
+            engine,
+            pooling,
+        })))
+    }
+
+    /// What results depend on beside the component and its input: the version of
+    /// wasmtime and its settings. Part of a result's identity, with the limits.
+    pub fn identity(&self) -> &str {
+        &self.0.identity
+    }
+
+    /// Whether memory is reserved ahead ([`SandboxConfig::pooling`]).
+    pub fn is_pooling(&self) -> bool {
+        self.0.pooling
+    }
+
+    /// Compiles a component, or takes it from the cache. Takes from a tenth of a
+    /// second to many seconds of all cores: never call it on a request's path.
+    pub(super) fn compile(&self, bytes: &[u8]) -> Result<(Component, CacheUse), PluginError> {
+        check_header(bytes)?;
+        self.0
+            .cache
+            .component(&self.0.engine, bytes)
+            .map_err(|e| PluginError::new(Outcome::LinkError, format!("not a valid component: {e:#}")))
+    }
+}
+
+impl std::fmt::Debug for Sandbox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sandbox")
+            .field("identity", &self.0.identity)
+            .field("pooling", &self.0.pooling)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Tells what a file is, where wasmtime would only say that it is malformed.
+fn check_header(bytes: &[u8]) -> Result<(), PluginError> {
+    let problem = match bytes.get(..8) {
+        Some([0, b'a', b's', b'm', 0x0d, 0, 1, 0]) => return Ok(()),
+        Some([0, b'a', b's', b'm', 1, 0, 0, 0]) => {
+            "a core WebAssembly module, not a component: build it for wasm32-wasip2"
+        }
+        Some([0, b'a', b's', b'm', ..]) => "WebAssembly of an unknown version",
+        Some(_) => "not WebAssembly",
+        None => "too short to be WebAssembly",
+    };
+    Err(PluginError::new(Outcome::LinkError, problem))
+}
+
+/// The engine, and whether it pools.
+fn engine(config: &SandboxConfig) -> wasmtime::Result<(Engine, bool)> {
+    if config.pooling {
+        match Engine::new(base_config().allocation_strategy(pool(config))) {
+            Ok(engine) => return Ok((engine, true)),
+            // Small machines and strict overcommit cannot reserve the addresses.
+            Err(error) => tracing::warn!(%error, "no memory pool: allocating on demand"),
+        }
+    }
+    Ok((Engine::new(&base_config())?, false))
+}
+
+fn base_config() -> Config {
+    let mut config = Config::new();
+    config
+        .wasm_component_model(true)
+        // WASI 0.3 is not offered, and its machinery makes every call dearer.
+        .concurrency_support(false)
+        // Deterministic, unlike epochs: the same call stops at the same
+        // instruction on every machine.
+        .consume_fuel(true)
+        // The bits of a NaN may otherwise differ between processors.
+        .cranelift_nan_canonicalization(true)
+        // Relaxed instructions may otherwise differ between processors.
+        .wasm_relaxed_simd(true)
+        .relaxed_simd_deterministic(true)
+        .cranelift_opt_level(OptLevel::Speed)
+        .parallel_compilation(true)
+        // Part of what a result depends on: a deeper stack overflows later.
+        .max_wasm_stack(1 << 20)
+        .async_stack_size(2 << 20);
+    config
+}
+
+fn pool(config: &SandboxConfig) -> InstanceAllocationStrategy {
+    // A call of a plugin and the solver beside it.
+    let stores = config.max_concurrent_calls.max(1).saturating_mul(2);
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(stores)
+        // A component is made of several core modules; Python's of dozens.
+        .total_core_instances(stores.saturating_mul(40))
+        .max_core_instances_per_component(40)
+        .max_component_instance_size(4 << 20)
+        .max_core_instance_size(4 << 20)
+        .total_memories(stores.saturating_mul(4))
+        .max_memories_per_component(4)
+        .total_tables(stores.saturating_mul(40))
+        .max_tables_per_component(40)
+        .table_elements(config.max_table_elements)
+        .total_stacks(stores)
+        .max_memory_size(config.max_memory_bytes);
+    // Keeping pages resident pays only where the kernel tells which were
+    // touched; without that it costs more than it saves. Both or neither.
+    if PoolingAllocationConfig::is_pagemap_scan_available() {
+        pool.pagemap_scan(Enabled::Yes)
+            .linear_memory_keep_resident(2 << 20)
+            .table_keep_resident(64 << 10);
+    }
+    InstanceAllocationStrategy::Pooling(pool)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pool_that_the_machine_cannot_reserve_falls_back_to_demand() {
+        let directory = tempfile::tempdir().unwrap();
+        let config = SandboxConfig {
+            max_concurrent_calls: 1_000_000,
+            ..SandboxConfig::new(directory.path().join("cache"))
+        };
+        assert!(!Sandbox::new(&config).unwrap().is_pooling());
+    }
+
+    #[test]
+    fn a_file_that_is_no_component_is_told_what_it_is() {
+        let message = |bytes: &[u8]| check_header(bytes).unwrap_err().message;
+        assert!(message(b"\0asm\x01\0\0\0").contains("core WebAssembly module"));
+        assert!(message(b"PK\x03\x04aaaa").contains("not WebAssembly"));
+        assert!(message(b"\0as").contains("too short"));
+    }
+}

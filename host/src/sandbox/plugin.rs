@@ -1,0 +1,387 @@
+//! Challenges: components with the exports of `proctor:challenge`.
+
+use super::bindings::{comparer, controller, info, types, weights};
+use super::call::{CallContext, CallReport, Called, Grants};
+use super::check;
+use super::compile_cache::CacheUse;
+use super::database::DatabaseGrant;
+use super::engine::Sandbox;
+use super::limits::Limits;
+use super::link;
+use super::outcome::{Outcome, PluginError};
+use super::runner::{Runner, SolveRecord, Submitted};
+use super::sha256_hex;
+use super::state::State;
+use serde::Serialize;
+use std::fmt;
+use std::sync::Arc;
+use tokio::time::Instant;
+use types::{
+    ChallengeError, ComparisonLog, Evaluated, Evaluation, HotkeyWeight, ScoringLog, Standing,
+    Submission, Verdict,
+};
+use wasmtime::Store;
+
+pub use info::exports::proctor::challenge::info::{Description, SettingsProblem};
+
+/// What a plugin can do, told by what it exports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Capability {
+    /// Exports `controller`: evaluates and judges.
+    Scoring,
+    /// Exports `comparer`: compares.
+    Comparison,
+    /// Exports `weights`: pays.
+    GetWeights,
+}
+
+impl Capability {
+    /// The stable name, such as `get_weights`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Capability::Scoring => "scoring",
+            Capability::Comparison => "comparison",
+            Capability::GetWeights => "get_weights",
+        }
+    }
+}
+
+/// A challenge's component, compiled and linked.
+pub struct PluginComponent {
+    digest: String,
+    size: u64,
+    imports: Vec<String>,
+    exports: Vec<String>,
+    info: info::InfoPluginPre<State>,
+    controller: Option<controller::ControllerPluginPre<State>>,
+    comparer: Option<comparer::ComparerPluginPre<State>>,
+    weights: Option<weights::WeightsPluginPre<State>>,
+}
+
+impl fmt::Debug for PluginComponent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PluginComponent")
+            .field("digest", &self.digest)
+            .field("exports", &self.exports)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Major and minor version of the contract that this host takes.
+const CONTRACT: &str = "proctor:challenge/";
+
+impl PluginComponent {
+    /// Compiles and links a challenge. Blocks while it compiles.
+    ///
+    /// # Errors
+    ///
+    /// [`Outcome::LinkError`], with what this host would need.
+    pub fn load(sandbox: &Sandbox, bytes: &[u8]) -> Result<(Self, CacheUse), PluginError> {
+        let link_error = |message: String| PluginError::new(Outcome::LinkError, message);
+        let (component, cache) = sandbox.compile(bytes)?;
+        let (imports, exports) = (link::imports(&component), link::exports(&component));
+        let pre = sandbox
+            .0
+            .plugin_linker
+            .instantiate_pre(&component)
+            .map_err(|e| link_error(format!("an import that this host does not offer: {e:#}")))?;
+        // The host's …Pre tells whether an interface is there; the name tells
+        // whether one was meant.
+        let absent = |name: &str, error: wasmtime::Error| {
+            let prefix = format!("{CONTRACT}{name}@");
+            match exports.iter().find(|export| export.starts_with(&prefix)) {
+                Some(export) => Err(link_error(format!(
+                    "exports {export}, but not as this host knows it: {error:#}"
+                ))),
+                None => Ok(None),
+            }
+        };
+        let info = match info::InfoPluginPre::new(pre.clone()) {
+            Ok(info) => info,
+            Err(error) => {
+                absent("info", error)?;
+                return Err(link_error(
+                    "exports no proctor:challenge/info: it is a component for another world".into(),
+                ));
+            }
+        };
+        let controller = controller::ControllerPluginPre::new(pre.clone())
+            .map_or_else(|e| absent("controller", e).map(|_: Option<()>| None), |c| Ok(Some(c)))?;
+        let comparer = comparer::ComparerPluginPre::new(pre.clone())
+            .map_or_else(|e| absent("comparer", e).map(|_: Option<()>| None), |c| Ok(Some(c)))?;
+        let weights = weights::WeightsPluginPre::new(pre)
+            .map_or_else(|e| absent("weights", e).map(|_: Option<()>| None), |c| Ok(Some(c)))?;
+        let plugin = PluginComponent {
+            digest: sha256_hex(bytes),
+            size: bytes.len() as u64,
+            imports,
+            exports,
+            info,
+            controller,
+            comparer,
+            weights,
+        };
+        Ok((plugin, cache))
+    }
+
+    /// SHA-256 of the component, 64 lower-case hexadecimal digits.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// Size of the component in bytes.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Interfaces that it imports.
+    pub fn imports(&self) -> &[String] {
+        &self.imports
+    }
+
+    /// Interfaces that it exports.
+    pub fn exports(&self) -> &[String] {
+        &self.exports
+    }
+
+    /// What it can do.
+    pub fn capabilities(&self) -> Vec<Capability> {
+        [
+            (self.controller.is_some(), Capability::Scoring),
+            (self.comparer.is_some(), Capability::Comparison),
+            (self.weights.is_some(), Capability::GetWeights),
+        ]
+        .into_iter()
+        .filter_map(|(there, capability)| there.then_some(capability))
+        .collect()
+    }
+
+    /// Name, version and settings of the challenge.
+    pub async fn describe(&self, sandbox: &Sandbox, limits: &Limits) -> Called<Description> {
+        let pre = &self.info;
+        let call = PluginCall::bare(limits);
+        call.run(sandbox, async |store| {
+            let plugin = pre.instantiate_async(&mut *store).await?;
+            plugin
+                .proctor_challenge_info()
+                .call_describe(store)
+                .await
+                .map(Ok)
+        })
+        .await
+        .0
+    }
+
+    /// Has the challenge check settings. Returns what is wrong with them.
+    pub async fn validate_settings(
+        &self,
+        sandbox: &Sandbox,
+        limits: &Limits,
+        settings: &str,
+    ) -> Called<Vec<SettingsProblem>> {
+        let settings = settings.to_owned();
+        let pre = &self.info;
+        let call = PluginCall::bare(limits);
+        call.run(sandbox, async |store| {
+            let plugin = pre.instantiate_async(&mut *store).await?;
+            let checked = plugin
+                .proctor_challenge_info()
+                .call_validate_settings(store, &settings)
+                .await?;
+            Ok(Ok(checked.err().unwrap_or_default()))
+        })
+        .await
+        .0
+    }
+
+    /// Evaluates a submission. The records tell how it did on each run, in
+    /// order.
+    pub async fn evaluate(
+        &self,
+        sandbox: &Sandbox,
+        call: PluginCall<'_>,
+        submission: &Submission,
+        seed_tasks: &[String],
+    ) -> (Called<Vec<ScoringLog>>, Vec<SolveRecord>) {
+        let Some(pre) = &self.controller else {
+            return (not_exported("controller"), Vec::new());
+        };
+        let (called, records) = call
+            .run(sandbox, async |store| {
+                let plugin = pre.instantiate_async(&mut *store).await?;
+                plugin
+                    .proctor_challenge_controller()
+                    .call_evaluate(store, submission, seed_tasks)
+                    .await
+            })
+            .await;
+        (called.and_then(check::scoring_logs), records)
+    }
+
+    /// Judges a commit.
+    pub async fn judge(
+        &self,
+        sandbox: &Sandbox,
+        call: PluginCall<'_>,
+        evaluated: &Evaluated,
+    ) -> Called<Verdict> {
+        let Some(pre) = &self.controller else {
+            return not_exported("controller");
+        };
+        call.run(sandbox, async |store| {
+            let plugin = pre.instantiate_async(&mut *store).await?;
+            plugin
+                .proctor_challenge_controller()
+                .call_judge(store, evaluated)
+                .await
+        })
+        .await
+        .0
+        .and_then(check::verdict)
+    }
+
+    /// Compares a candidate with references.
+    pub async fn compare(
+        &self,
+        sandbox: &Sandbox,
+        call: PluginCall<'_>,
+        candidate: &Evaluation,
+        references: &[Evaluation],
+    ) -> Called<Vec<ComparisonLog>> {
+        let Some(pre) = &self.comparer else {
+            return not_exported("comparer");
+        };
+        call.run(sandbox, async |store| {
+            let plugin = pre.instantiate_async(&mut *store).await?;
+            plugin
+                .proctor_challenge_comparer()
+                .call_compare(store, candidate, references)
+                .await
+        })
+        .await
+        .0
+        .and_then(|logs| {
+            let asked = references.iter().map(|r| r.submission.digest.as_str());
+            check::comparison_logs(logs, asked)
+        })
+    }
+
+    /// Turns standings into weights.
+    pub async fn get_weights(
+        &self,
+        sandbox: &Sandbox,
+        call: PluginCall<'_>,
+        standings: &[Standing],
+    ) -> Called<Vec<HotkeyWeight>> {
+        let Some(pre) = &self.weights else {
+            return not_exported("weights");
+        };
+        call.run(sandbox, async |store| {
+            let plugin = pre.instantiate_async(&mut *store).await?;
+            plugin
+                .proctor_challenge_weights()
+                .call_get_weights(store, standings)
+                .await
+        })
+        .await
+        .0
+        .and_then(|weights| {
+            let payable = standings.iter().map(|s| s.commit.miner.hotkey.as_str());
+            check::weights(weights, payable)
+        })
+    }
+}
+
+/// What a call of a plugin is made with.
+#[derive(Debug, Clone)]
+pub struct PluginCall<'a> {
+    /// What the call is about.
+    pub context: CallContext,
+    /// What it may take.
+    pub limits: &'a Limits,
+    /// What it may reach.
+    pub grants: &'a Grants,
+    /// What `runner.solve` runs; without it, calling that is denied.
+    pub submitted: Option<Arc<Submitted>>,
+}
+
+static NO_GRANTS: Grants = Grants {
+    data: None,
+    database: None,
+    database_pages: 0,
+    statement: std::time::Duration::ZERO,
+};
+
+impl<'a> PluginCall<'a> {
+    /// A call that knows and reaches nothing.
+    fn bare(limits: &'a Limits) -> Self {
+        PluginCall {
+            context: CallContext {
+                settings: "{}".into(),
+                seed: 0,
+                now: 0.0,
+            },
+            limits,
+            grants: &NO_GRANTS,
+            submitted: None,
+        }
+    }
+
+    async fn run<T>(
+        self,
+        sandbox: &Sandbox,
+        call: impl AsyncFnOnce(&mut Store<State>) -> wasmtime::Result<Result<T, ChallengeError>>,
+    ) -> (Called<T>, Vec<SolveRecord>) {
+        let failed = |error| {
+            let called = Called {
+                result: Err(error),
+                report: CallReport::default(),
+            };
+            (called, Vec::new())
+        };
+        let Ok(_permit) = sandbox.0.permits.acquire().await else {
+            return failed(PluginError::new(Outcome::Unavailable, "the host is shutting down"));
+        };
+        let deadline = Instant::now() + self.limits.wall();
+        let data = self.grants.data.as_deref();
+        let mut state = match State::new(self.context, self.limits, deadline, data) {
+            Ok(state) => state,
+            Err(error) => return failed(error),
+        };
+        state.database = self.grants.database.clone().map(|path| {
+            DatabaseGrant::new(
+                path,
+                self.grants.database_pages,
+                self.grants.statement,
+                self.limits.output_bytes,
+            )
+        });
+        state.runner = self.submitted.map(|submitted| Runner {
+            sandbox: sandbox.clone(),
+            submitted,
+            records: Vec::new(),
+        });
+        let (called, state) = sandbox.run(state, self.limits, call).await;
+        let records = state.runner.map(|r| r.records).unwrap_or_default();
+        (called.and_then(|answer| answer.map_err(challenge_error)), records)
+    }
+}
+
+fn challenge_error(error: ChallengeError) -> PluginError {
+    match error {
+        ChallengeError::InvalidSubmission(why) => PluginError::submission(Outcome::GuestError, why),
+        ChallengeError::Unavailable(why) => PluginError::new(Outcome::Unavailable, why),
+        ChallengeError::Internal(why) => PluginError::new(Outcome::GuestError, why),
+    }
+}
+
+fn not_exported<T>(interface: &str) -> Called<T> {
+    Called {
+        result: Err(PluginError::new(
+            Outcome::LinkError,
+            format!("the plugin does not export {CONTRACT}{interface}"),
+        )),
+        report: CallReport::default(),
+    }
+}

@@ -1,0 +1,81 @@
+//! The import `runner`: a submission, run in a sandbox of its own.
+
+use super::bindings::runner::{Failure, Host, SolveError, SolveFailure};
+use super::engine::Sandbox;
+use super::limits::Limits;
+use super::outcome::{Outcome, PluginError};
+use super::solver::SolverComponent;
+use super::state::{Denied, State};
+use std::sync::Arc;
+
+/// A submission that is ready to run.
+#[derive(Debug, Clone)]
+pub struct Submitted {
+    /// The solver, or why the artifact is none. That is the submission's fault,
+    /// so it is an answer to each task, not an error of the call.
+    pub solver: Result<SolverComponent, PluginError>,
+    /// What each task may take.
+    pub limits: Limits,
+}
+
+/// What one run of a submission came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SolveRecord {
+    /// The outcome.
+    pub outcome: Outcome,
+    /// Fuel used.
+    pub fuel: u64,
+}
+
+pub(super) struct Runner {
+    pub(super) sandbox: Sandbox,
+    pub(super) submitted: Arc<Submitted>,
+    pub(super) records: Vec<SolveRecord>,
+}
+
+impl Host for State {
+    async fn solve(&mut self, task: String) -> wasmtime::Result<Result<String, SolveError>> {
+        let time_left = self.time_left();
+        let context = self.context.clone();
+        let Some(runner) = self.runner.as_mut() else {
+            return Err(Denied("this call has no submission to run".into()).into());
+        };
+        let submitted = Arc::clone(&runner.submitted);
+        let solver = match &submitted.solver {
+            Ok(solver) => solver,
+            Err(error) => {
+                runner.records.push(SolveRecord { outcome: error.outcome, fuel: 0 });
+                return Ok(Err(solve_error(error)));
+            }
+        };
+        let called = solver
+            .solve(&runner.sandbox, &context, &submitted.limits, time_left, &task)
+            .await;
+        runner.records.push(SolveRecord {
+            outcome: called.outcome(),
+            fuel: called.report.fuel,
+        });
+        Ok(called.result.map_err(|error| solve_error(&error)))
+    }
+}
+
+fn solve_error(error: &PluginError) -> SolveError {
+    let code = match error.outcome {
+        Outcome::GuestError => Failure::GuestError,
+        Outcome::OutOfFuel => Failure::OutOfFuel,
+        Outcome::Timeout => Failure::Timeout,
+        Outcome::OutOfMemory => Failure::OutOfMemory,
+        Outcome::StackOverflow => Failure::StackOverflow,
+        Outcome::Denied => Failure::Denied,
+        Outcome::InvalidOutput => Failure::InvalidOutput,
+        Outcome::LinkError => Failure::LinkError,
+        Outcome::Trap => Failure::Trap,
+        Outcome::Ok | Outcome::Unavailable | Outcome::HostError => {
+            return SolveError::Unavailable(error.message.clone());
+        }
+    };
+    SolveError::Failed(SolveFailure {
+        code,
+        message: error.message.clone(),
+    })
+}

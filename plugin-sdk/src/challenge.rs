@@ -1,0 +1,255 @@
+//! The traits that an author implements: one per capability.
+
+use crate::context::Context;
+use crate::ranking::{EmissionRules, Scored, VerdictRules};
+use crate::{
+    ChallengeError, ComparisonLog, Evaluated, Evaluation, Failure, HotkeyWeight, JsonSchema, ScoringLog,
+    SettingsProblem, SolveError, SolveFailure, Standing, Submission, Verdict,
+};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// What every challenge has: a name, a version and settings.
+///
+/// A value of the type lives for one call of the host and is made from the
+/// settings, so that nothing can leak from one submission to the next.
+pub trait Challenge: Sized {
+    /// The settings. Missing fields should have defaults
+    /// (`#[serde(default, deny_unknown_fields)]`), so that `{}` is valid.
+    type Settings: DeserializeOwned + JsonSchema;
+
+    /// Name that commits call the challenge by: 1 to 64 of `a-z`, `0-9`, `-`,
+    /// `_`, first a letter or digit.
+    const NAME: &'static str;
+    /// Version of the plugin (semver): `env!("CARGO_PKG_VERSION")`.
+    const VERSION: &'static str;
+    /// One sentence for people.
+    const SUMMARY: &'static str = "";
+
+    /// Makes the challenge for one call. The settings have passed
+    /// [`check_settings`](Self::check_settings).
+    fn new(settings: Self::Settings) -> Self;
+
+    /// What the type of the settings cannot say: ranges and how fields belong
+    /// together. Returns every problem; none by default.
+    fn check_settings(settings: &Self::Settings) -> Vec<SettingsProblem> {
+        let _ = settings;
+        Vec::new()
+    }
+}
+
+/// The capability `scoring`.
+///
+/// With [`make_task`](Self::make_task) and [`score`](Self::score) the defaults
+/// do the rest: as many tasks as [`task_count`](Self::task_count) says, each
+/// solved by the submission and scored, and a verdict by
+/// [`verdict_rules`](Self::verdict_rules).
+pub trait Controller: Challenge {
+    /// The challenge's input to a submission, sent as JSON.
+    type Task: Serialize + DeserializeOwned;
+    /// A submission's answer, read from JSON.
+    type Solution: DeserializeOwned;
+
+    /// How many tasks a submission gets.
+    fn task_count(&self) -> u32;
+
+    /// Makes task number `index`, counted from 0, from the context's seed. The
+    /// same seed and index must give the same task.
+    ///
+    /// Errors: see [`ChallengeError`].
+    fn make_task(&self, context: &Context<'_>, index: u32) -> Result<Self::Task, ChallengeError>;
+
+    /// Scores one solution; usually 0 (worthless) to 1 (perfect), and finite.
+    ///
+    /// Errors: why the solution is worth nothing. It becomes the `error` of a
+    /// scoring log with score 0.
+    fn score(&self, task: &Self::Task, solution: &Self::Solution) -> Result<f64, String>;
+
+    /// What a reference solution of the challenge's own scores on a task. It is
+    /// subtracted from each submission's score. None by default.
+    fn baseline(&self, task: &Self::Task) -> Option<f64> {
+        let _ = task;
+        None
+    }
+
+    /// How score and similarity become a verdict.
+    fn verdict_rules(&self) -> VerdictRules {
+        VerdictRules::default()
+    }
+
+    /// Evaluates one submission: the seed tasks first, then tasks of its own up
+    /// to [`task_count`](Self::task_count). A task that the submission fails
+    /// scores 0 with the failure as its error.
+    ///
+    /// Errors: `unavailable` if the runner is; `internal` if a seed task cannot
+    /// be read; whatever `make_task` returns.
+    fn evaluate(
+        &self,
+        context: &Context<'_>,
+        submission: &Submission,
+        seed_tasks: Vec<String>,
+    ) -> Result<Vec<ScoringLog>, ChallengeError> {
+        let _ = submission;
+        let made = u32::try_from(seed_tasks.len()).unwrap_or(u32::MAX);
+        let mut tasks = Vec::with_capacity(seed_tasks.len());
+        for json in seed_tasks {
+            let task = serde_json::from_str(&json)
+                .map_err(|e| ChallengeError::Internal(format!("seed task: {e}")))?;
+            tasks.push((json, task));
+        }
+        for index in made..self.task_count() {
+            let task = self.make_task(context, index)?;
+            let json = serde_json::to_string(&task)
+                .map_err(|e| ChallengeError::Internal(format!("task {index}: {e}")))?;
+            tasks.push((json, task));
+        }
+        tasks
+            .into_iter()
+            .map(|(json, task)| attempt(self, context, json, &task))
+            .collect()
+    }
+
+    /// Judges a commit by [`verdict_rules`](Self::verdict_rules).
+    ///
+    /// Errors: see [`ChallengeError`]; none by default.
+    fn judge(
+        &self,
+        context: &Context<'_>,
+        evaluated: &Evaluated,
+    ) -> Result<Verdict, ChallengeError> {
+        let _ = context;
+        let scores = evaluated.scoring_logs.iter().map(|log| log.score);
+        let similarities = evaluated
+            .comparisons
+            .iter()
+            .flat_map(|comparison| &comparison.logs)
+            .map(|log| log.similarity);
+        let judgement = self
+            .verdict_rules()
+            .judge(scores, similarities)
+            .ok_or_else(|| ChallengeError::Internal("judged without scoring logs".into()))?;
+        Ok(Verdict {
+            // Below zero only if the submission did worse than the baseline.
+            score: judgement.score.max(0.0),
+            penalty: judgement.penalty,
+            accepted: judgement.accepted,
+            reason: None,
+        })
+    }
+}
+
+fn attempt<C: Controller + ?Sized>(
+    challenge: &C,
+    context: &Context<'_>,
+    json: String,
+    task: &C::Task,
+) -> Result<ScoringLog, ChallengeError> {
+    let failed = |task: String, solution, error| ScoringLog {
+        task,
+        solution,
+        score: 0.0,
+        baseline_score: None,
+        error: Some(error),
+    };
+    let solution = match context.solve(&json) {
+        Ok(solution) => solution,
+        Err(SolveError::Unavailable(why)) => return Err(ChallengeError::Unavailable(why)),
+        Err(SolveError::Failed(failure)) => {
+            return Ok(failed(json, None, failure_text(&failure)));
+        }
+    };
+    let scored = serde_json::from_str(&solution)
+        .map_err(|e| format!("malformed solution: {e}"))
+        .and_then(|parsed| challenge.score(task, &parsed));
+    Ok(match scored {
+        Ok(score) => {
+            let baseline_score = challenge.baseline(task);
+            ScoringLog {
+                task: json,
+                solution: Some(solution),
+                score: score - baseline_score.unwrap_or(0.0),
+                baseline_score,
+                error: None,
+            }
+        }
+        Err(error) => failed(json, Some(solution), error),
+    })
+}
+
+/// A failure as the error of a scoring log: the code, then the message.
+fn failure_text(failure: &SolveFailure) -> String {
+    let code = match failure.code {
+        Failure::GuestError => "guest_error",
+        Failure::Trap => "trap",
+        Failure::OutOfFuel => "out_of_fuel",
+        Failure::Timeout => "timeout",
+        Failure::OutOfMemory => "out_of_memory",
+        Failure::StackOverflow => "stack_overflow",
+        Failure::Denied => "denied",
+        Failure::InvalidOutput => "invalid_output",
+        Failure::LinkError => "link_error",
+    };
+    format!("{code}: {}", failure.message)
+}
+
+/// The capability `comparison`.
+pub trait Comparer: Challenge {
+    /// How alike a candidate and one reference are.
+    ///
+    /// Errors: see [`ChallengeError`].
+    fn similarity(
+        &self,
+        context: &Context<'_>,
+        candidate: &Evaluation,
+        reference: &Evaluation,
+    ) -> Result<ComparisonLog, ChallengeError>;
+
+    /// Compares a candidate with a batch of references; by default one
+    /// [`similarity`](Self::similarity) each.
+    ///
+    /// Errors: see [`ChallengeError`].
+    fn compare(
+        &self,
+        context: &Context<'_>,
+        candidate: &Evaluation,
+        references: &[Evaluation],
+    ) -> Result<Vec<ComparisonLog>, ChallengeError> {
+        references
+            .iter()
+            .map(|reference| self.similarity(context, candidate, reference))
+            .collect()
+    }
+}
+
+/// The capability `get_weights`.
+pub trait Weights: Challenge {
+    /// How a standing's worth decays and spreads.
+    fn emission_rules(&self) -> EmissionRules {
+        EmissionRules::default()
+    }
+
+    /// Turns standings into weights; by default decay, then softmax over the
+    /// standings that are worth anything, by
+    /// [`emission_rules`](Self::emission_rules).
+    ///
+    /// Errors: see [`ChallengeError`]; none by default.
+    fn get_weights(
+        &self,
+        context: &Context<'_>,
+        standings: Vec<Standing>,
+    ) -> Result<Vec<HotkeyWeight>, ChallengeError> {
+        let scores = standings.iter().map(|standing| Scored {
+            score: standing.score,
+            scored_at: standing.scored_at,
+        });
+        let weights = self.emission_rules().weights(scores, context.now());
+        Ok(standings
+            .into_iter()
+            .zip(weights)
+            .map(|(standing, weight)| HotkeyWeight {
+                hotkey: standing.commit.miner.hotkey,
+                weight,
+            })
+            .collect())
+    }
+}

@@ -1,0 +1,103 @@
+//! Between the generated bindings and the traits. Used by the macros only.
+
+use crate::bindings::controller::exports::proctor::challenge::controller;
+use crate::bindings::controller::proctor::challenge::context;
+use crate::bindings::info::exports::proctor::challenge::info;
+use crate::bindings::{comparer, solver, weights};
+use crate::context::{Context, Host};
+use crate::{
+    Challenge, ChallengeError, Comparer, ComparisonLog, Controller, Description, Evaluated,
+    Evaluation, HotkeyWeight, ScoringLog, SettingsProblem, Solver, Standing, Submission, Verdict,
+    Weights, settings,
+};
+use std::marker::PhantomData;
+
+/// The exports of a challenge.
+#[derive(Debug)]
+pub struct Plugin<C>(PhantomData<C>);
+
+/// The export of a solver.
+#[derive(Debug)]
+pub struct SolverPlugin<S>(PhantomData<S>);
+
+/// Compiles for a challenge only.
+pub const fn is_challenge<P: info::Guest>() {}
+/// Compiles for a challenge with the capability `scoring` only.
+pub const fn is_controller<P: controller::Guest>() {}
+/// Compiles for a challenge with the capability `comparison` only.
+pub const fn is_comparer<P: comparer::exports::proctor::challenge::comparer::Guest>() {}
+/// Compiles for a challenge with the capability `get_weights` only.
+pub const fn is_weights<P: weights::exports::proctor::challenge::weights::Guest>() {}
+/// Compiles for a solver only.
+pub const fn is_solver<P: solver::Guest>() {}
+
+fn with<C: Challenge, T>(
+    call: impl FnOnce(C, &Context<'_>) -> Result<T, ChallengeError>,
+) -> Result<T, ChallengeError> {
+    let challenge = settings::read::<C>(&context::settings()).map_err(|problems| {
+        let text = problems
+            .iter()
+            .map(|p| format!("{}: {}", p.path, p.message))
+            .collect::<Vec<_>>()
+            .join("; ");
+        ChallengeError::Internal(format!("settings: {text}"))
+    })?;
+    call(
+        C::new(challenge),
+        &Context::new(context::seed(), context::now(), &Host),
+    )
+}
+
+impl<C: Challenge> info::Guest for Plugin<C> {
+    fn describe() -> Description {
+        describe::<C>()
+    }
+
+    fn validate_settings(json: String) -> Result<(), Vec<SettingsProblem>> {
+        settings::read::<C>(&json).map(drop)
+    }
+}
+
+/// What the challenge tells of itself.
+pub(crate) fn describe<C: Challenge>() -> Description {
+    Description {
+        name: C::NAME.to_owned(),
+        version: C::VERSION.to_owned(),
+        summary: C::SUMMARY.to_owned(),
+        settings_schema: settings::schema::<C>(),
+    }
+}
+
+impl<C: Controller> controller::Guest for Plugin<C> {
+    fn evaluate(
+        submission: Submission,
+        seed_tasks: Vec<String>,
+    ) -> Result<Vec<ScoringLog>, ChallengeError> {
+        with(|challenge: C, context| challenge.evaluate(context, &submission, seed_tasks))
+    }
+
+    fn judge(evaluated: Evaluated) -> Result<Verdict, ChallengeError> {
+        with(|challenge: C, context| challenge.judge(context, &evaluated))
+    }
+}
+
+impl<C: Comparer> comparer::exports::proctor::challenge::comparer::Guest for Plugin<C> {
+    fn compare(
+        candidate: Evaluation,
+        references: Vec<Evaluation>,
+    ) -> Result<Vec<ComparisonLog>, ChallengeError> {
+        with(|challenge: C, context| challenge.compare(context, &candidate, &references))
+    }
+}
+
+impl<C: Weights> weights::exports::proctor::challenge::weights::Guest for Plugin<C> {
+    fn get_weights(standings: Vec<Standing>) -> Result<Vec<HotkeyWeight>, ChallengeError> {
+        with(|challenge: C, context| challenge.get_weights(context, standings))
+    }
+}
+
+impl<S: Solver> solver::Guest for SolverPlugin<S> {
+    fn solve(task: String) -> Result<String, String> {
+        S::solve_json(&task)
+    }
+}
