@@ -12,10 +12,12 @@
 //! Once a commit [is on time](is_on_time) and has a key, [`unseal`] gives the
 //! artifact that is to be scored.
 //!
-//! Everything here is pure: no I/O, no clock.
+//! Everything here is pure, without I/O or clock, but for [`ingest`](fn@ingest),
+//! which keeps the documents and what is known of each commit in the store.
 
 mod aggregate;
 mod collect;
+mod ingest;
 mod rejected;
 mod reveal;
 mod sift;
@@ -24,6 +26,7 @@ pub mod wire;
 
 pub use aggregate::{MinerCommits, ResolvedView, aggregate, merge, resolve};
 pub use collect::{Collected, Ineligible, admit, collect};
+pub use ingest::{IngestError, IngestReport, ingest};
 pub use reveal::{
     ArtifactRef, DEFAULT_REVEAL_INTERVAL, InvalidArtifact, RevealedCommit, SealFault, is_on_time,
     open, unseal,

@@ -3,8 +3,8 @@
 use crate::context::Context;
 use crate::ranking::{EmissionRules, Scored, VerdictRules};
 use crate::{
-    ChallengeError, ComparisonLog, Evaluated, Evaluation, Failure, HotkeyWeight, JsonSchema, ScoringLog,
-    SettingsProblem, SolveError, SolveFailure, Standing, Submission, Verdict,
+    ChallengeError, ComparisonLog, Evaluated, Evaluation, Failure, HotkeyWeight, JsonSchema,
+    ScoringLog, SettingsProblem, SolveError, SolveFailure, Standing, Submission, Verdict,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;

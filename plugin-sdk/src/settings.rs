@@ -83,9 +83,17 @@ mod tests {
     fn a_problem_names_its_path() {
         assert_eq!(problems(r#"{"tasks": "x"}"#)[0].path, "tasks");
         assert_eq!(problems(r#"{"tasks": 11}"#)[0].path, "tasks");
-        assert!(problems(r#"{"task": 1}"#)[0].message.contains("unknown field"));
+        assert!(
+            problems(r#"{"task": 1}"#)[0]
+                .message
+                .contains("unknown field")
+        );
         assert_eq!(problems("[]").len(), 1);
-        assert!(problems("{").first().is_some_and(|p| p.message.starts_with("not JSON")));
+        assert!(
+            problems("{")
+                .first()
+                .is_some_and(|p| p.message.starts_with("not JSON"))
+        );
     }
 
     #[test]

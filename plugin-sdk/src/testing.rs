@@ -96,7 +96,9 @@ impl<C: Challenge> Harness<C> {
             imports: Fake {
                 solve: Box::new(|_| Err(SolveError::Unavailable("the test has no solver".into()))),
                 query: Box::new(|_, _| {
-                    Err(DatabaseError::Unavailable("the test has no database".into()))
+                    Err(DatabaseError::Unavailable(
+                        "the test has no database".into(),
+                    ))
                 }),
             },
             challenge: PhantomData,
@@ -191,7 +193,6 @@ impl<C: Challenge> Harness<C> {
     {
         let submission = Submission {
             digest: "0".repeat(64),
-            size: 0,
         };
         self.call(|challenge, context| challenge.evaluate(context, &submission, seed_tasks))
     }
@@ -229,10 +230,7 @@ impl<C: Challenge> Harness<C> {
     /// # Errors
     ///
     /// See [`Weights::get_weights`]; `internal` if the settings are invalid.
-    pub fn get_weights(
-        &self,
-        standings: Vec<Standing>,
-    ) -> Result<Vec<HotkeyWeight>, ChallengeError>
+    pub fn get_weights(&self, standings: Vec<Standing>) -> Result<Vec<HotkeyWeight>, ChallengeError>
     where
         C: Weights,
     {

@@ -15,7 +15,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         if row.len() != 65 || row.iter().any(|&value| value > 16) {
             return Err(format!("row {number} is no digit").into());
         }
-        let split = if number % 3 == 0 { &mut held_out } else { &mut train };
+        let split = if number % 3 == 0 {
+            &mut held_out
+        } else {
+            &mut train
+        };
         split.extend(row);
     }
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("no OUT_DIR")?);

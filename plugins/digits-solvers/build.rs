@@ -24,7 +24,11 @@ fn main() -> Result<(), Box<dyn Error>> {
             }
         }
     }
-    let bytes: Vec<u8> = sums.iter().flatten().flat_map(|sum| sum.to_le_bytes()).collect();
+    let bytes: Vec<u8> = sums
+        .iter()
+        .flatten()
+        .flat_map(|sum| sum.to_le_bytes())
+        .collect();
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("no OUT_DIR")?);
     fs::write(out.join("linear"), bytes)?;
     Ok(())
@@ -35,13 +39,23 @@ fn features(image: &digits_data::Image) -> impl Iterator<Item = i64> + '_ {
 }
 
 fn predict(weights: &Weights, image: &digits_data::Image) -> usize {
-    let activation = |row: &[i64; 65]| -> i64 { row.iter().zip(features(image)).map(|(w, x)| w * x).sum() };
-    let best = weights.iter().enumerate().max_by_key(|(_, row)| activation(row));
+    let activation =
+        |row: &[i64; 65]| -> i64 { row.iter().zip(features(image)).map(|(w, x)| w * x).sum() };
+    let best = weights
+        .iter()
+        .enumerate()
+        .max_by_key(|(_, row)| activation(row));
     best.map_or(0, |(digit, _)| digit)
 }
 
 fn learn(weights: &mut Weights, digit: usize, image: &digits_data::Image, sign: i64) {
-    for (weight, x) in weights.iter_mut().nth(digit).into_iter().flatten().zip(features(image)) {
+    for (weight, x) in weights
+        .iter_mut()
+        .nth(digit)
+        .into_iter()
+        .flatten()
+        .zip(features(image))
+    {
         *weight += sign * x;
     }
 }

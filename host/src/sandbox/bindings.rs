@@ -1,5 +1,11 @@
 //! Generated from `wit/`: one module per world, types shared.
-#![allow(missing_docs, missing_debug_implementations, unreachable_pub, clippy::all, clippy::restriction)]
+#![allow(
+    missing_docs,
+    missing_debug_implementations,
+    unreachable_pub,
+    clippy::all,
+    clippy::restriction
+)]
 
 pub(super) mod controller {
     wasmtime::component::bindgen!({

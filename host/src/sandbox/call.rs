@@ -4,10 +4,15 @@ use super::engine::Sandbox;
 use super::limits::Limits;
 use super::outcome::{Outcome, PluginError};
 use super::state::{Denied, State};
+use std::future::poll_fn;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
+use tokio::task::JoinError;
 use tokio::time::Instant;
+use wasmtime::component::ResourceTableError;
 use wasmtime::{Store, Trap};
 use wasmtime_wasi::I32Exit;
 
@@ -62,7 +67,9 @@ pub struct Called<T> {
 impl<T> Called<T> {
     /// The outcome of the call.
     pub fn outcome(&self) -> Outcome {
-        self.result.as_ref().map_or_else(|e| e.outcome, |_| Outcome::Ok)
+        self.result
+            .as_ref()
+            .map_or_else(|e| e.outcome, |_| Outcome::Ok)
     }
 
     pub(super) fn and_then<U>(self, f: impl FnOnce(T) -> Result<U, PluginError>) -> Called<U> {
@@ -73,8 +80,28 @@ impl<T> Called<T> {
     }
 }
 
-/// How often a guest gives way to others, in fuel: about a millisecond.
+/// How often a guest gives way to others, in fuel: about a millisecond. What
+/// takes long without taking fuel is stopped by the ticks of the engine.
 const YIELD_INTERVAL: u64 = 1_000_000;
+
+/// Raised in a guest whose time is over.
+#[derive(Debug, thiserror::Error)]
+#[error("the time of the call is over")]
+pub(super) struct DeadlinePassed;
+
+/// Runs `call` until it is done or `deadline` is over. A timer alone is not
+/// enough: a busy runtime looks at its timers only once in many polls. So each
+/// time that a guest gives way is a look at the clock.
+async fn until<T>(deadline: Instant, call: impl Future<Output = T>) -> Option<T> {
+    let mut call = pin!(call);
+    let mut timer = pin!(tokio::time::sleep_until(deadline));
+    poll_fn(|context| match call.as_mut().poll(context) {
+        Poll::Ready(value) => Poll::Ready(Some(value)),
+        Poll::Pending if Instant::now() >= deadline => Poll::Ready(None),
+        Poll::Pending => timer.as_mut().poll(context).map(|()| None),
+    })
+    .await
+}
 
 impl Sandbox {
     /// Runs `call` in a store made from `state`, within `limits`. Returns the
@@ -96,14 +123,15 @@ impl Sandbox {
         let metered = store
             .set_fuel(limits.fuel)
             .and_then(|()| store.fuel_async_yield_interval(Some(YIELD_INTERVAL)));
+        store.epoch_deadline_async_yield_and_update(1);
         let returned = match metered {
-            Ok(()) => tokio::time::timeout_at(deadline, call(&mut store)).await,
-            Err(error) => Ok(Err(error)),
+            Ok(()) => until(deadline, call(&mut store)).await,
+            Err(error) => Some(Err(error)),
         };
         let result = match returned {
-            Ok(Ok(value)) => Ok(value),
-            Ok(Err(error)) => Err(classify(&error, store.data())),
-            Err(_) => Err(PluginError::new(
+            Some(Ok(value)) => Ok(value),
+            Some(Err(error)) => Err(classify(&error, store.data())),
+            None => Err(PluginError::new(
                 Outcome::Timeout,
                 format!("still running after {:?}", start.elapsed()),
             )),
@@ -123,14 +151,12 @@ impl Sandbox {
 
 /// Tells what ended a call.
 fn classify(error: &wasmtime::Error, state: &State) -> PluginError {
-    let outcome = if let Some(refused) = state.limiter.refused() {
-        // Whatever the guest did after it was refused, that was the cause.
-        return PluginError::new(
-            Outcome::OutOfMemory,
-            format!("asked for more {refused} than it may have"),
-        );
-    } else if error.is::<Denied>() {
+    let outcome = if error.is::<Denied>() || error.is::<ResourceTableError>() {
         Outcome::Denied
+    } else if error.is::<DeadlinePassed>() {
+        Outcome::Timeout
+    } else if error.is::<JoinError>() {
+        Outcome::HostError
     } else if let Some(trap) = error.downcast_ref::<Trap>() {
         match trap {
             Trap::OutOfFuel => Outcome::OutOfFuel,
@@ -146,6 +172,16 @@ fn classify(error: &wasmtime::Error, state: &State) -> PluginError {
         // UTF-8, a pointer out of bounds.
         Outcome::InvalidOutput
     };
+    if let (Outcome::Trap | Outcome::InvalidOutput, Some(refused)) =
+        (outcome, state.limiter.refused())
+    {
+        // Most guests trap when they are refused, and do not say why; and so
+        // fails what wants too much from the start.
+        return PluginError::new(
+            Outcome::OutOfMemory,
+            format!("asked for more {refused} than it may have"),
+        );
+    }
     let frames = error
         .downcast_ref::<wasmtime::WasmBacktrace>()
         .map(|trace| {
@@ -182,10 +218,4 @@ fn last_line(log: &str) -> Option<String> {
         .unwrap_or_else(|| lines.len().saturating_sub(1));
     let tail: Vec<&str> = lines.into_iter().skip(from).take(2).collect();
     (!tail.is_empty()).then(|| tail.join(" "))
-}
-#[cfg(test)]
-fn _assert_send(sandbox: &Sandbox, state: State, limits: &Limits, plugin: &super::plugin::PluginComponent) {
-    fn send<T: Send>(_: T) {}
-    send(plugin.describe(sandbox, limits));
-    let _ = state;
 }

@@ -24,7 +24,9 @@ pub(super) fn scoring_logs(logs: Vec<ScoringLog>) -> Result<Vec<ScoringLog>, Plu
             return Err(invalid(format!("task {index}: the score is not finite")));
         }
         if !is_json(&log.task) || !log.solution.as_deref().is_none_or(is_json) {
-            return Err(invalid(format!("task {index}: task or solution is not JSON")));
+            return Err(invalid(format!(
+                "task {index}: task or solution is not JSON"
+            )));
         }
     }
     Ok(logs)
@@ -93,7 +95,10 @@ mod tests {
     }
 
     fn weight(hotkey: &str, weight: f64) -> HotkeyWeight {
-        HotkeyWeight { hotkey: hotkey.into(), weight }
+        HotkeyWeight {
+            hotkey: hotkey.into(),
+            weight,
+        }
     }
 
     #[test]
@@ -120,18 +125,32 @@ mod tests {
             reason: None,
         };
         let check = |logs| outcome(comparison_logs(logs, ["a", "b"].into_iter()));
-        assert_eq!(check(vec![log("b", 0.0), log("a", 1.0), log("a", 0.5)]), Outcome::Ok);
+        assert_eq!(
+            check(vec![log("b", 0.0), log("a", 1.0), log("a", 0.5)]),
+            Outcome::Ok
+        );
         assert_eq!(check(vec![log("a", 1.0)]), Outcome::InvalidOutput);
         let other = vec![log("a", 1.0), log("b", 1.0), log("c", 1.0)];
         assert_eq!(check(other), Outcome::InvalidOutput);
-        assert_eq!(check(vec![log("a", 1.1), log("b", 0.0)]), Outcome::InvalidOutput);
-        assert_eq!(check(vec![log("a", f64::NAN), log("b", 0.0)]), Outcome::InvalidOutput);
+        assert_eq!(
+            check(vec![log("a", 1.1), log("b", 0.0)]),
+            Outcome::InvalidOutput
+        );
+        assert_eq!(
+            check(vec![log("a", f64::NAN), log("b", 0.0)]),
+            Outcome::InvalidOutput
+        );
     }
 
     #[test]
     fn verdicts_and_logs_are_in_range() {
         let checked = |score, penalty| {
-            outcome(verdict(Verdict { score, penalty, accepted: true, reason: None }))
+            outcome(verdict(Verdict {
+                score,
+                penalty,
+                accepted: true,
+                reason: None,
+            }))
         };
         assert_eq!(checked(0.5, 1.0), Outcome::Ok);
         assert_eq!(checked(-0.1, 0.0), Outcome::InvalidOutput);
@@ -145,8 +164,14 @@ mod tests {
             error: None,
         };
         assert_eq!(outcome(scoring_logs(vec![log("{}", 0.0)])), Outcome::Ok);
-        assert_eq!(outcome(scoring_logs(vec![log("{", 0.0)])), Outcome::InvalidOutput);
-        assert_eq!(outcome(scoring_logs(vec![log("1", f64::NAN)])), Outcome::InvalidOutput);
+        assert_eq!(
+            outcome(scoring_logs(vec![log("{", 0.0)])),
+            Outcome::InvalidOutput
+        );
+        assert_eq!(
+            outcome(scoring_logs(vec![log("1", f64::NAN)])),
+            Outcome::InvalidOutput
+        );
         assert_eq!(outcome(scoring_logs(vec![])), Outcome::InvalidOutput);
     }
 }

@@ -169,7 +169,8 @@ mod tests {
     fn with_cache(max_bytes: u64, test: impl FnOnce(&CompileCache, &Engine)) {
         let directory = tempfile::tempdir().unwrap();
         let engine = Engine::default();
-        let cache = CompileCache::open(&directory.path().join("cache"), max_bytes, &engine).unwrap();
+        let cache =
+            CompileCache::open(&directory.path().join("cache"), max_bytes, &engine).unwrap();
         test(&cache, &engine);
     }
 

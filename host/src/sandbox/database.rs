@@ -20,12 +20,7 @@ pub(super) struct DatabaseGrant {
 }
 
 impl DatabaseGrant {
-    pub(super) fn new(
-        path: PathBuf,
-        pages: u32,
-        statement: Duration,
-        output_bytes: usize,
-    ) -> Self {
+    pub(super) fn new(path: PathBuf, pages: u32, statement: Duration, output_bytes: usize) -> Self {
         DatabaseGrant {
             path,
             pages,
@@ -81,12 +76,13 @@ impl State {
         let (path, pages, output_bytes) = (grant.path.clone(), grant.pages, grant.output_bytes);
         let deadline = Instant::now() + grant.statement.min(time_left);
         let (connection, result) = tokio::task::spawn_blocking(move || {
-            let mut connection = match open.map_or_else(|| connect(&path, pages, output_bytes), Ok) {
+            let mut connection = match open.map_or_else(|| connect(&path, pages, output_bytes), Ok)
+            {
                 Ok(connection) => connection,
                 Err(error) => return (None, Err(error)),
             };
             let result = connection
-                .progress_handler(1_000, Some(move || Instant::now() >= deadline))
+                .progress_handler(STEPS, Some(move || Instant::now() >= deadline))
                 .and_then(|()| work(&connection, output_bytes));
             (Some(connection), result)
         })
@@ -96,41 +92,163 @@ impl State {
     }
 }
 
+/// Bytes that one value may have. What SQLite does with one value is a single
+/// step, which cannot be interrupted.
+const VALUE_BYTES: usize = 1 << 20;
+
+/// Steps of SQLite's machine between two looks at the clock.
+const STEPS: i32 = 100;
+
 fn connect(path: &Path, pages: u32, output_bytes: usize) -> rusqlite::Result<Connection> {
     let mut connection = Connection::open(path)?;
     connection.busy_timeout(Duration::from_millis(100))?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     connection.pragma_update(None, "trusted_schema", false)?;
-    // A temporary file would be outside of what the grant covers.
-    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    // What is sorted or queued would otherwise be kept in the host's memory. The
+    // files have no name, and are gone with the statement.
+    connection.pragma_update(None, "temp_store", "FILE")?;
     connection.pragma_update(None, "max_page_count", pages)?;
-    // Bounds VACUUM INTO as well, which attaches its target.
-    connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
-    let length = i32::try_from(output_bytes).unwrap_or(i32::MAX);
-    connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, length)?;
+    let value_bytes = i32::try_from(output_bytes.min(VALUE_BYTES)).unwrap_or(i32::MAX);
+    for (limit, value) in [
+        (Limit::SQLITE_LIMIT_LENGTH, value_bytes),
+        // Bounds VACUUM INTO as well, which attaches its target.
+        (Limit::SQLITE_LIMIT_ATTACHED, 0),
+        (Limit::SQLITE_LIMIT_WORKER_THREADS, 0),
+        // A statement may hold as many values as it has steps and columns.
+        (Limit::SQLITE_LIMIT_SQL_LENGTH, 64 << 10),
+        (Limit::SQLITE_LIMIT_VDBE_OP, 2_500),
+        (Limit::SQLITE_LIMIT_COLUMN, 128),
+        (Limit::SQLITE_LIMIT_COMPOUND_SELECT, 32),
+        (Limit::SQLITE_LIMIT_FUNCTION_ARG, 16),
+        (Limit::SQLITE_LIMIT_EXPR_DEPTH, 100),
+        (Limit::SQLITE_LIMIT_TRIGGER_DEPTH, 4),
+        // Matching takes the product of the lengths of pattern and text.
+        (Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 128),
+    ] {
+        connection.set_limit(limit, value)?;
+    }
     connection.authorizer(Some(authorize))?;
     Ok(connection)
 }
 
 fn authorize(context: AuthContext<'_>) -> Authorization {
-    match context.action {
-        AuthAction::Attach { .. } | AuthAction::Detach { .. } => Authorization::Deny,
+    let allowed = match context.action {
+        AuthAction::Attach { .. } | AuthAction::Detach { .. } => false,
+        // Extensions of SQLite, whose work is not bounded by what is below.
+        AuthAction::CreateVtable { .. } | AuthAction::DropVtable { .. } => false,
+        // Neither on the file nor within its limit.
+        AuthAction::CreateTempIndex { .. }
+        | AuthAction::CreateTempTable { .. }
+        | AuthAction::CreateTempTrigger { .. }
+        | AuthAction::CreateTempView { .. } => false,
         // These look at the file. Every other pragma changes how SQLite works,
         // or where it writes.
-        AuthAction::Pragma { pragma_name, .. } => match pragma_name {
-            "table_info" | "table_xinfo" | "table_list" | "index_list" | "index_info"
-            | "index_xinfo" | "foreign_key_list" | "foreign_keys" | "user_version"
-            | "page_count" | "integrity_check" | "quick_check" => Authorization::Allow,
-            _ => Authorization::Deny,
-        },
-        // `load_extension` reaches other files; the others are not deterministic.
-        AuthAction::Function { function_name } => match function_name {
-            "load_extension" | "random" | "randomblob" => Authorization::Deny,
-            _ => Authorization::Allow,
-        },
-        _ => Authorization::Allow,
+        AuthAction::Pragma { pragma_name, .. } => matches!(
+            pragma_name,
+            "table_info"
+                | "table_xinfo"
+                | "table_list"
+                | "index_list"
+                | "index_info"
+                | "index_xinfo"
+                | "foreign_key_list"
+                | "foreign_keys"
+                | "user_version"
+                | "page_count"
+                | "integrity_check"
+                | "quick_check"
+        ),
+        AuthAction::Function { function_name } => is_harmless(function_name),
+        _ => true,
+    };
+    if allowed {
+        Authorization::Allow
+    } else {
+        Authorization::Deny
     }
+}
+
+/// Functions that depend on their arguments only, take time in proportion to
+/// them, and no memory beyond the limit of a value. This leaves out `random` and
+/// the date and time; `instr`, `replace`, `trim` and `json_patch`, which take
+/// the product of two lengths; `json_group_array`, `json_group_object` and
+/// `json_pretty`, which know no limit; and `load_extension`.
+fn is_harmless(function: &str) -> bool {
+    // How ALTER TABLE works; a statement cannot call these.
+    let internal = ["sqlite_rename_", "sqlite_drop_column", "sqlite_fail"];
+    let functions = [
+        "->",
+        "->>",
+        "abs",
+        "avg",
+        "ceil",
+        "changes",
+        "char",
+        "coalesce",
+        "concat",
+        "concat_ws",
+        "count",
+        "cume_dist",
+        "dense_rank",
+        "first_value",
+        "floor",
+        "format",
+        "glob",
+        "group_concat",
+        "hex",
+        "if",
+        "ifnull",
+        "iif",
+        "json",
+        "json_array",
+        "json_array_length",
+        "json_extract",
+        "json_insert",
+        "json_object",
+        "json_quote",
+        "json_remove",
+        "json_replace",
+        "json_set",
+        "json_type",
+        "json_valid",
+        "lag",
+        "last_insert_rowid",
+        "last_value",
+        "lead",
+        "length",
+        "like",
+        "likelihood",
+        "likely",
+        "lower",
+        "max",
+        "min",
+        "nth_value",
+        "ntile",
+        "nullif",
+        "octet_length",
+        "percent_rank",
+        "printf",
+        "quote",
+        "rank",
+        "round",
+        "row_number",
+        "sign",
+        "string_agg",
+        "substr",
+        "substring",
+        "sum",
+        "total",
+        "total_changes",
+        "typeof",
+        "unhex",
+        "unicode",
+        "unlikely",
+        "upper",
+        "zeroblob",
+    ];
+    internal.iter().any(|prefix| function.starts_with(prefix))
+        || functions.binary_search_by(|f| (*f).cmp(function)).is_ok()
 }
 
 fn read_rows(
@@ -152,7 +270,10 @@ fn read_rows(
         let mut values = Vec::with_capacity(columns.len());
         for index in 0..columns.len() {
             let value = row.get_ref(index)?;
-            bytes += std::mem::size_of::<Value>();
+            bytes += size_of::<Value>();
+            if bytes > output_bytes {
+                return Ok(Err(DatabaseError::TooLarge));
+            }
             values.push(match value {
                 ValueRef::Null => Value::Null,
                 ValueRef::Integer(i) => Value::Integer(i),

@@ -7,9 +7,12 @@ use super::outcome::{Outcome, PluginError};
 use super::state::State;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::Semaphore;
 use wasmtime::component::{Component, Linker};
-use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
+use wasmtime::{
+    Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig,
+};
 
 /// How the sandbox is set up.
 #[derive(Debug, Clone)]
@@ -70,6 +73,9 @@ pub(super) struct Inner {
     pub(super) plugin_linker: Linker<State>,
     pub(super) solver_linker: Linker<State>,
     pub(super) permits: Semaphore,
+    max_concurrent_calls: usize,
+    max_memory_bytes: usize,
+    max_table_elements: usize,
     cache: CompileCache,
     identity: String,
     pooling: bool,
@@ -89,11 +95,16 @@ impl Sandbox {
                 error,
             })?;
         let link_error = |e: wasmtime::Error| SandboxError::Engine(e.to_string());
+        tick(&engine).map_err(|e| SandboxError::Engine(e.to_string()))?;
+        let max_concurrent_calls = config.max_concurrent_calls.max(1) as usize;
         Ok(Sandbox(Arc::new(Inner {
             plugin_linker: link::plugin_linker(&engine).map_err(link_error)?,
             solver_linker: link::solver_linker(&engine).map_err(link_error)?,
-            permits: Semaphore::new(config.max_concurrent_calls.max(1) as usize),
+            permits: Semaphore::new(max_concurrent_calls),
+            max_concurrent_calls,
             identity: format!("wasmtime-48.0.8+deterministic.{}", compatibility(&engine)),
+            max_memory_bytes: config.max_memory_bytes,
+            max_table_elements: config.max_table_elements,
             cache,
             engine,
             pooling,
@@ -106,19 +117,33 @@ impl Sandbox {
         &self.0.identity
     }
 
+    /// Calls of plugins at a time; more wait for their turn.
+    pub fn max_concurrent_calls(&self) -> usize {
+        self.0.max_concurrent_calls
+    }
+
     /// Whether memory is reserved ahead ([`SandboxConfig::pooling`]).
     pub fn is_pooling(&self) -> bool {
         self.0.pooling
+    }
+
+    /// `limits`, but no more than the sandbox has. Without this, how a guest is
+    /// refused would depend on whether memory is reserved ahead.
+    pub(super) fn clamp(&self, limits: &Limits) -> Limits {
+        Limits {
+            memory_bytes: limits.memory_bytes.min(self.0.max_memory_bytes),
+            table_elements: limits.table_elements.min(self.0.max_table_elements),
+            ..*limits
+        }
     }
 
     /// Compiles a component, or takes it from the cache. Takes from a tenth of a
     /// second to many seconds of all cores: never call it on a request's path.
     pub(super) fn compile(&self, bytes: &[u8]) -> Result<(Component, CacheUse), PluginError> {
         check_header(bytes)?;
-        self.0
-            .cache
-            .component(&self.0.engine, bytes)
-            .map_err(|e| PluginError::new(Outcome::LinkError, format!("not a valid component: {e:#}")))
+        self.0.cache.component(&self.0.engine, bytes).map_err(|e| {
+            PluginError::new(Outcome::LinkError, format!("not a valid component: {e:#}"))
+        })
     }
 }
 
@@ -145,6 +170,25 @@ fn check_header(bytes: &[u8]) -> Result<(), PluginError> {
     Err(PluginError::new(Outcome::LinkError, problem))
 }
 
+/// How often every guest gives way by time.
+const TICK: Duration = Duration::from_millis(10);
+
+/// Lets time pass for the guests, for as long as the engine is there.
+fn tick(engine: &Engine) -> std::io::Result<()> {
+    let engine = engine.weak();
+    let ticker = move || {
+        while let Some(engine) = engine.upgrade() {
+            engine.increment_epoch();
+            drop(engine);
+            std::thread::sleep(TICK);
+        }
+    };
+    std::thread::Builder::new()
+        .name("sandbox-ticker".into())
+        .spawn(ticker)?;
+    Ok(())
+}
+
 /// The engine, and whether it pools.
 fn engine(config: &SandboxConfig) -> wasmtime::Result<(Engine, bool)> {
     if config.pooling {
@@ -163,9 +207,13 @@ fn base_config() -> Config {
         .wasm_component_model(true)
         // WASI 0.3 is not offered, and its machinery makes every call dearer.
         .concurrency_support(false)
-        // Deterministic, unlike epochs: the same call stops at the same
-        // instruction on every machine.
+        // Deterministic: the same call runs out at the same instruction on
+        // every machine.
         .consume_fuel(true)
+        // Not all work takes fuel: a host call, or a string that is passed
+        // between components, may take milliseconds for an instruction. Time
+        // makes the guest give way, and changes nothing that it can see.
+        .epoch_interruption(true)
         // The bits of a NaN may otherwise differ between processors.
         .cranelift_nan_canonicalization(true)
         // Relaxed instructions may otherwise differ between processors.
@@ -191,8 +239,10 @@ fn pool(config: &SandboxConfig) -> InstanceAllocationStrategy {
         .max_core_instance_size(4 << 20)
         .total_memories(stores.saturating_mul(4))
         .max_memories_per_component(4)
+        .max_memories_per_module(4)
         .total_tables(stores.saturating_mul(40))
         .max_tables_per_component(40)
+        .max_tables_per_module(40)
         .table_elements(config.max_table_elements)
         .total_stacks(stores)
         .max_memory_size(config.max_memory_bytes);

@@ -111,6 +111,16 @@ impl Limiter {
 }
 
 impl ResourceLimiter for Limiter {
+    fn memory_grow_failed(&mut self, _: wasmtime::Error) -> wasmtime::Result<()> {
+        self.refused = Some("linear memory");
+        Ok(())
+    }
+
+    fn table_grow_failed(&mut self, _: wasmtime::Error) -> wasmtime::Result<()> {
+        self.refused = Some("table entries");
+        Ok(())
+    }
+
     fn memory_growing(
         &mut self,
         current: usize,
@@ -133,7 +143,10 @@ impl ResourceLimiter for Limiter {
         desired: usize,
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        let Some(left) = self.tables_left.checked_sub(desired.saturating_sub(current)) else {
+        let Some(left) = self
+            .tables_left
+            .checked_sub(desired.saturating_sub(current))
+        else {
             self.refused = Some("table entries");
             return Ok(false);
         };
@@ -164,7 +177,10 @@ mod tests {
     fn a_limit_that_allows_nothing_is_a_problem() {
         assert_eq!(Limits::default().problem(), None);
         assert_eq!(Limits::solver().problem(), None);
-        let none = Limits { fuel: 0, ..Limits::default() };
+        let none = Limits {
+            fuel: 0,
+            ..Limits::default()
+        };
         assert_eq!(none.problem().map(|p| p.0), Some("fuel"));
     }
 }

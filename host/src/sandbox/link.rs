@@ -5,11 +5,11 @@ use super::bindings::{context, database, runner, types};
 use super::state::State;
 use wasmtime::Engine;
 use wasmtime::component::{Component, HasSelf, Linker, types::ComponentItem};
+use wasmtime_wasi::WasiView;
 use wasmtime_wasi::cli::WasiCli;
 use wasmtime_wasi::filesystem::WasiFilesystem;
 use wasmtime_wasi::p2::bindings::{cli, filesystem, random};
 use wasmtime_wasi::random::WasiRandom;
-use wasmtime_wasi::WasiView;
 
 /// What a challenge may import.
 pub(super) fn plugin_linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {

@@ -106,12 +106,18 @@ impl PluginComponent {
                 ));
             }
         };
-        let controller = controller::ControllerPluginPre::new(pre.clone())
-            .map_or_else(|e| absent("controller", e).map(|_: Option<()>| None), |c| Ok(Some(c)))?;
-        let comparer = comparer::ComparerPluginPre::new(pre.clone())
-            .map_or_else(|e| absent("comparer", e).map(|_: Option<()>| None), |c| Ok(Some(c)))?;
-        let weights = weights::WeightsPluginPre::new(pre)
-            .map_or_else(|e| absent("weights", e).map(|_: Option<()>| None), |c| Ok(Some(c)))?;
+        let controller = controller::ControllerPluginPre::new(pre.clone()).map_or_else(
+            |e| absent("controller", e).map(|_: Option<()>| None),
+            |c| Ok(Some(c)),
+        )?;
+        let comparer = comparer::ComparerPluginPre::new(pre.clone()).map_or_else(
+            |e| absent("comparer", e).map(|_: Option<()>| None),
+            |c| Ok(Some(c)),
+        )?;
+        let weights = weights::WeightsPluginPre::new(pre).map_or_else(
+            |e| absent("weights", e).map(|_: Option<()>| None),
+            |c| Ok(Some(c)),
+        )?;
         let plugin = PluginComponent {
             digest: sha256_hex(bytes),
             size: bytes.len() as u64,
@@ -341,11 +347,15 @@ impl<'a> PluginCall<'a> {
             (called, Vec::new())
         };
         let Ok(_permit) = sandbox.0.permits.acquire().await else {
-            return failed(PluginError::new(Outcome::Unavailable, "the host is shutting down"));
+            return failed(PluginError::new(
+                Outcome::Unavailable,
+                "the host is shutting down",
+            ));
         };
-        let deadline = Instant::now() + self.limits.wall();
+        let limits = &sandbox.clamp(self.limits);
+        let deadline = Instant::now() + limits.wall();
         let data = self.grants.data.as_deref();
-        let mut state = match State::new(self.context, self.limits, deadline, data) {
+        let mut state = match State::new(self.context, limits, deadline, data) {
             Ok(state) => state,
             Err(error) => return failed(error),
         };
@@ -354,7 +364,7 @@ impl<'a> PluginCall<'a> {
                 path,
                 self.grants.database_pages,
                 self.grants.statement,
-                self.limits.output_bytes,
+                limits.output_bytes,
             )
         });
         state.runner = self.submitted.map(|submitted| Runner {
@@ -362,9 +372,12 @@ impl<'a> PluginCall<'a> {
             submitted,
             records: Vec::new(),
         });
-        let (called, state) = sandbox.run(state, self.limits, call).await;
+        let (called, state) = sandbox.run(state, limits, call).await;
         let records = state.runner.map(|r| r.records).unwrap_or_default();
-        (called.and_then(|answer| answer.map_err(challenge_error)), records)
+        (
+            called.and_then(|answer| answer.map_err(challenge_error)),
+            records,
+        )
     }
 }
 

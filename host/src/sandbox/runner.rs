@@ -1,12 +1,14 @@
 //! The import `runner`: a submission, run in a sandbox of its own.
 
 use super::bindings::runner::{Failure, Host, SolveError, SolveFailure};
+use super::call::DeadlinePassed;
 use super::engine::Sandbox;
 use super::limits::Limits;
 use super::outcome::{Outcome, PluginError};
 use super::solver::SolverComponent;
 use super::state::{Denied, State};
 use std::sync::Arc;
+use tokio::time::Instant;
 
 /// A submission that is ready to run.
 #[derive(Debug, Clone)]
@@ -35,7 +37,7 @@ pub(super) struct Runner {
 
 impl Host for State {
     async fn solve(&mut self, task: String) -> wasmtime::Result<Result<String, SolveError>> {
-        let time_left = self.time_left();
+        let (deadline, time_left) = (self.deadline, self.time_left());
         let context = self.context.clone();
         let Some(runner) = self.runner.as_mut() else {
             return Err(Denied("this call has no submission to run".into()).into());
@@ -44,13 +46,27 @@ impl Host for State {
         let solver = match &submitted.solver {
             Ok(solver) => solver,
             Err(error) => {
-                runner.records.push(SolveRecord { outcome: error.outcome, fuel: 0 });
+                runner.records.push(SolveRecord {
+                    outcome: error.outcome,
+                    fuel: 0,
+                });
                 return Ok(Err(solve_error(error)));
             }
         };
         let called = solver
-            .solve(&runner.sandbox, &context, &submitted.limits, time_left, &task)
+            .solve(
+                &runner.sandbox,
+                &context,
+                &submitted.limits,
+                time_left,
+                &task,
+            )
             .await;
+        if called.outcome() == Outcome::Timeout && Instant::now() >= deadline {
+            // It was the challenge that took too long before; the submission
+            // had less than its limit, and must not be blamed.
+            return Err(DeadlinePassed.into());
+        }
         runner.records.push(SolveRecord {
             outcome: called.outcome(),
             fuel: called.report.fuel,

@@ -58,6 +58,7 @@ impl SolverComponent {
             settings: "{}".into(),
             ..context.clone()
         };
+        let limits = &sandbox.clamp(limits);
         let deadline = Instant::now() + time_left;
         let state = match State::new(context, limits, deadline, None) {
             Ok(state) => state,

@@ -93,11 +93,9 @@ impl State {
         if matches!(hook, CallHook::CallingHost) {
             self.host_calls += 1;
             if self.host_calls > self.host_calls_limit {
-                return Err(Denied(format!(
-                    "more than {} host calls",
-                    self.host_calls_limit
-                ))
-                .into());
+                return Err(
+                    Denied(format!("more than {} host calls", self.host_calls_limit)).into(),
+                );
             }
         }
         Ok(())

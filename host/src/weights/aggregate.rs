@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::derivation::{ChallengeShare, Decision, Derivation};
 use super::no_miner::{NoMiner, NoMinerError};
 use super::share::{active, contribute, normalise};
@@ -28,10 +30,12 @@ pub enum Reported {
 
 /// Who gets what cannot be paid to whom it was meant for: unknown hotkeys, the
 /// burn uid, challenges without weights, and emission that no challenge has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Unassigned {
     /// The miners that earned, in proportion. A challenge's share is its
     /// percentage of the sum of all percentages, so that a lone 10 % takes all.
+    #[default]
     Redistribute,
     /// The burn uid. A challenge's share is its percentage of 100, or of their
     /// sum if that is greater.

@@ -7,11 +7,12 @@ use serde::{Deserialize, Serialize};
 use super::{BURN_UID, Limits};
 
 /// What to do when no miner earned anything.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NoMiner {
     /// Pay the burn uid, with as many others beside it as the chain's limits
     /// ask for: [`burn_vector`].
+    #[default]
     Burn,
     /// Pay every registered uid the same, the burn uid too.
     Uniform,

@@ -14,7 +14,9 @@ impl Solver for DeepVisionEnsemble {
             let mut closest = [(u32::MAX, 0_u8); 3];
             for (known, class) in digits_data::train() {
                 let gap: u32 = (0..64)
-                    .filter_map(|i| Some(u32::from(picture.get(i)?.abs_diff(*known.get(i)?)).pow(2)))
+                    .filter_map(|i| {
+                        Some(u32::from(picture.get(i)?.abs_diff(*known.get(i)?)).pow(2))
+                    })
                     .sum();
                 if let [.., last] = &mut closest
                     && (gap, class) < *last

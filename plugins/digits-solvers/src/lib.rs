@@ -33,7 +33,11 @@ impl Task {
                 .map_err(|_| format!("an image of {} pixels", pixels.len()))?;
             Ok(classify(image))
         };
-        let labels = self.images.iter().map(label).collect::<Result<_, String>>()?;
+        let labels = self
+            .images
+            .iter()
+            .map(label)
+            .collect::<Result<_, String>>()?;
         Ok(Solution { labels })
     }
 }
@@ -54,7 +58,9 @@ impl Solver for NearestCentroid {
     fn solve(task: Task) -> Result<Solution, String> {
         let centroids: Vec<Image> = (0..10).map(centroid).collect();
         task.label(|image| {
-            let nearest = (0_u8..).zip(&centroids).min_by_key(|(_, c)| distance(image, c));
+            let nearest = (0_u8..)
+                .zip(&centroids)
+                .min_by_key(|(_, c)| distance(image, c));
             nearest.map_or(0, |(digit, _)| digit)
         })
     }
@@ -82,8 +88,9 @@ impl Solver for Knn {
 
     fn solve(task: Task) -> Result<Solution, String> {
         task.label(|image| {
-            let mut nearest: Vec<(u32, u8)> =
-                train().map(|(other, label)| (distance(image, other), label)).collect();
+            let mut nearest: Vec<(u32, u8)> = train()
+                .map(|(other, label)| (distance(image, other), label))
+                .collect();
             nearest.select_nth_unstable(2);
             nearest.truncate(3);
             nearest.sort_unstable();
@@ -107,13 +114,18 @@ impl Solver for Linear {
 
     fn solve(task: Task) -> Result<Solution, String> {
         let (numbers, _) = LINEAR.as_chunks::<8>();
-        let weights: Vec<i64> = numbers.iter().map(|bytes| i64::from_le_bytes(*bytes)).collect();
+        let weights: Vec<i64> = numbers
+            .iter()
+            .map(|bytes| i64::from_le_bytes(*bytes))
+            .collect();
         task.label(|image| {
             let activation = |row: &[i64]| -> i64 {
                 let pixels = image.iter().map(|&pixel| i64::from(pixel)).chain([16]);
                 row.iter().zip(pixels).map(|(w, x)| w * x).sum()
             };
-            let best = (0_u8..).zip(weights.chunks(65)).max_by_key(|(_, row)| activation(row));
+            let best = (0_u8..)
+                .zip(weights.chunks(65))
+                .max_by_key(|(_, row)| activation(row));
             best.map_or(0, |(digit, _)| digit)
         })
     }
@@ -131,7 +143,9 @@ impl Solver for FirstExample {
         let first = |digit| train().find(|row| row.1 == digit);
         let examples: Vec<_> = (0..10).filter_map(first).collect();
         task.label(|image| {
-            let nearest = examples.iter().min_by_key(|(other, _)| distance(image, other));
+            let nearest = examples
+                .iter()
+                .min_by_key(|(other, _)| distance(image, other));
             nearest.map_or(0, |(_, label)| *label)
         })
     }

@@ -199,7 +199,10 @@ impl Comparer for Digits {
     ) -> Result<ComparisonLog, ChallengeError> {
         let mut candidates = answers(candidate);
         let references = answers(reference);
-        if !references.keys().any(|image| candidates.contains_key(image)) {
+        if !references
+            .keys()
+            .any(|image| candidates.contains_key(image))
+        {
             for log in reference.scoring_logs.iter().take(REPLAYED_TASKS) {
                 match context.solve(&log.task) {
                     Ok(solution) => add_answers(&mut candidates, &log.task, &solution),
@@ -224,7 +227,11 @@ impl Comparer for Digits {
         }
         Ok(ComparisonLog {
             reference: reference.submission.digest.clone(),
-            similarity: if wrong == 0 { 0.0 } else { f64::from(alike) / f64::from(wrong) },
+            similarity: if wrong == 0 {
+                0.0
+            } else {
+                f64::from(alike) / f64::from(wrong)
+            },
             reason: Some(match wrong {
                 0 => "neither made a mistake on the same images".to_owned(),
                 _ => format!("the same mistake on {alike} of {wrong} images that one got wrong"),
@@ -249,7 +256,6 @@ mod tests {
         Evaluation {
             submission: Submission {
                 digest: "d".repeat(64),
-                size: 1,
             },
             scoring_logs: harness.evaluate(Vec::new()).unwrap(),
         }
@@ -342,6 +348,9 @@ mod tests {
         };
         assert!(problems("{}").is_empty());
         assert_eq!(problems(r#"{"tasks":100}"#), ["tasks"]);
-        assert_eq!(problems(r#"{"min_score":2,"max_similarity":-1}"#), ["min_score", "max_similarity"]);
+        assert_eq!(
+            problems(r#"{"min_score":2,"max_similarity":-1}"#),
+            ["min_score", "max_similarity"]
+        );
     }
 }

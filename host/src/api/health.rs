@@ -1,0 +1,33 @@
+//! Is it alive, is it ready, how is it.
+
+use super::App;
+use super::problem::Problem;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+
+/// `GET /livez`: the process answers.
+pub(super) async fn livez() -> &'static str {
+    "ok"
+}
+
+/// `GET /readyz`: the plugins were read once, and the database can be written
+/// to. A plugin that is rejected does not make the host unready.
+pub(super) async fn readyz(State(app): State<App>) -> Result<&'static str, Problem> {
+    let not_ready =
+        |detail: String| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", detail);
+    if !app.plugins.is_scanned() {
+        return Err(not_ready("the plugins are being loaded".into()));
+    }
+    app.store
+        .check()
+        .await
+        .map_err(|e| not_ready(e.to_string()))?;
+    Ok("ok")
+}
+
+/// `GET /metrics`: everything that is counted, in the OpenMetrics text format.
+pub(super) async fn metrics(State(app): State<App>) -> impl IntoResponse {
+    let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(header::CONTENT_TYPE, content_type)], app.metrics.encode())
+}

@@ -1,0 +1,125 @@
+//! The two listeners, and everything that runs beside them.
+
+use super::routers;
+use crate::clock;
+use crate::host::Host;
+use crate::plugins::watch;
+use crate::scoring::Pipeline;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+/// Why serving ended.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address} ({key}): {error}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// The configuration's key.
+        key: &'static str,
+        /// Why not.
+        error: io::Error,
+    },
+    /// The plugins folder cannot be watched.
+    #[error("cannot watch the plugins folder: {0}")]
+    Watch(#[from] notify::Error),
+    /// A listener failed.
+    #[error("a listener failed: {0}")]
+    Listener(#[from] io::Error),
+}
+
+/// Time that open requests have to end once the host is stopping.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// Serves until `stop` is cancelled: loads plugins, scores, answers requests.
+/// Then open requests may end; evaluations are cut short, and taken up again at
+/// the next start.
+///
+/// # Errors
+///
+/// See [`ServeError`].
+pub async fn serve(
+    host: Host,
+    stop: CancellationToken,
+    listening: impl FnOnce(SocketAddr, SocketAddr),
+) -> Result<(), ServeError> {
+    let Host {
+        pipeline,
+        loader,
+        lock: _lock,
+    } = host;
+    let config = pipeline.config.clone();
+    let public = listen(config.public.listen, "public.listen").await?;
+    let admin = listen(config.admin.listen, "admin.listen").await?;
+    let (public_address, admin_address) = (public.local_addr()?, admin.local_addr()?);
+    tracing::info!(public = %public_address, admin = %admin_address, "listening");
+    listening(public_address, admin_address);
+
+    // Whatever ends first ends the others.
+    let stop = stop.child_token();
+    let _ends_with_this = stop.clone().drop_guard();
+    let watcher = tokio::spawn({
+        let (stop, directory) = (stop.clone(), config.plugins.dir.clone());
+        async move { watch(loader, &directory, stop).await }
+    });
+    let scorer = tokio::spawn(score(pipeline.clone(), stop.clone()));
+    let (public_router, admin_router) = routers(&pipeline);
+    let signal = |stop: CancellationToken| async move { stop.cancelled().await };
+    let public = axum::serve(public, public_router).with_graceful_shutdown(signal(stop.clone()));
+    let admin = axum::serve(admin, admin_router).with_graceful_shutdown(signal(stop.clone()));
+    let listeners = async { tokio::try_join!(public.into_future(), admin.into_future()) };
+    let drained = async {
+        stop.cancelled().await;
+        tokio::time::sleep(DRAIN).await;
+    };
+    tokio::select! {
+        ended = listeners => { ended?; }
+        () = drained => tracing::warn!("requests were still open after {DRAIN:?}"),
+        // The watcher ends by itself only if it cannot watch.
+        Ok(Err(error)) = watcher => return Err(error.into()),
+    }
+    stop.cancel();
+    // A panic in there was logged by the runtime; there is nothing to be saved.
+    let _ = scorer.await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+async fn listen(address: SocketAddr, key: &'static str) -> Result<TcpListener, ServeError> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| ServeError::Listen {
+            address,
+            key,
+            error,
+        })
+}
+
+/// Scores at every change of the plugins and every `scoring.interval_ms`.
+async fn score(pipeline: Pipeline, stop: CancellationToken) {
+    let mut changes = pipeline.plugins.changes();
+    let mut ticks = interval(Duration::from_millis(pipeline.config.scoring.interval_ms));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = ticks.tick() => {}
+            _ = changes.changed() => {}
+        }
+        if !pipeline.plugins.is_scanned() {
+            continue;
+        }
+        let ticked = tokio::select! {
+            () = stop.cancelled() => return,
+            ticked = pipeline.tick(clock::unix_now()) => ticked,
+        };
+        if let Err(error) = ticked {
+            tracing::error!(%error, "scoring failed: trying again");
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! The command line: one file per command.
+
+mod artifact;
+mod demo;
+mod ingest;
+mod plugin;
+mod serve;
+mod table;
+
+use crate::config::{Config, ConfigError, ConfigSource};
+use crate::telemetry::{self, LogFormat};
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// A host for competitions on Bittensor subnets.
+#[derive(Debug, Parser)]
+#[command(name = "proctor", version, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// What to log: a level, or a list such as `info,proctor_host::api=debug`.
+    #[arg(
+        long,
+        global = true,
+        env = "PROCTOR_LOG",
+        default_value = "warn",
+        value_name = "FILTER"
+    )]
+    log: String,
+    /// How log lines look.
+    #[arg(
+        long,
+        global = true,
+        env = "PROCTOR_LOG_FORMAT",
+        default_value = "text",
+        value_name = "FORMAT"
+    )]
+    log_format: LogFormat,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve: load plugins, score commits, answer validators.
+    Serve(serve::Serve),
+    /// Score made-up miners of the digits challenge, from commits to weights.
+    Demo(demo::Demo),
+    /// Take in the commits that a validator publishes.
+    Ingest(ingest::Ingest),
+    /// What miners submit.
+    #[command(subcommand)]
+    Artifact(artifact::Artifact),
+    /// Look at challenges.
+    #[command(subcommand)]
+    Plugin(plugin::Plugin),
+}
+
+/// Where the configuration comes from. Environment variables of the form
+/// `PROCTOR_SECTION__KEY` come between file and flags.
+#[derive(Debug, Args)]
+struct ConfigArgs {
+    /// The configuration, a TOML file.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where everything is kept that must outlive the process.
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Set a key of the configuration, as in `scoring.hour=14`.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    overrides: Vec<String>,
+}
+
+impl ConfigArgs {
+    fn load(&self) -> Result<Config, ConfigError> {
+        let mut config = ConfigSource {
+            file: self.config.clone(),
+            environment: std::env::vars().collect(),
+            overrides: self.overrides.clone(),
+        }
+        .load()?;
+        if let Some(data_dir) = &self.data_dir {
+            config.data_dir.clone_from(data_dir);
+        }
+        Ok(config)
+    }
+}
+
+/// Runs the command that the process was started with.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    if let Err(error) = telemetry::start(&cli.log, cli.log_format) {
+        eprintln!("error: {error}");
+        return ExitCode::from(2);
+    }
+    let result = match cli.command {
+        Command::Serve(command) => command.run(),
+        Command::Demo(command) => command.run(),
+        Command::Ingest(command) => command.run(),
+        Command::Artifact(command) => command.run(),
+        Command::Plugin(command) => command.run(),
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The runtime of a command that waits for anything.
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?)
+}
+
+/// Prints a value as JSON, for programs.
+fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+    println!("{}", serde_json::to_string_pretty(value)?);
+    Ok(())
+}

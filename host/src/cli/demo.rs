@@ -1,0 +1,367 @@
+//! `proctor demo`: a subnet in miniature, from commits to weights.
+
+use super::serve::serve;
+use super::table::table;
+use super::{print_json, runtime};
+use crate::chain::{Metagraph, Neuron};
+use crate::commits::ingest;
+use crate::config::Config;
+use crate::host::Host;
+use crate::sandbox::Outcome;
+use crate::scoring::{Finalized, StoredComparison};
+use crate::store::{CommitRow, CommitState};
+use anyhow::{Context, bail};
+use clap::Args;
+use fernet::Fernet;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Score made-up miners of the digits challenge, from commits to weights.
+#[derive(Debug, Args)]
+pub(super) struct Demo {
+    /// Print the result as JSON.
+    #[arg(long)]
+    json: bool,
+    /// Go on serving what was scored.
+    #[arg(long)]
+    serve: bool,
+    /// What the tasks are drawn by. The same seed gives the same result.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Where `digits.wasm` and the solvers in `digits-solvers/` are.
+    #[arg(long, default_value = "plugins", value_name = "DIR")]
+    plugins: PathBuf,
+    /// Where to keep the data; must not be in use yet. Default: a temporary
+    /// directory.
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Where `--serve` listens.
+    #[arg(long, default_value = "127.0.0.1:47920", value_name = "ADDRESS")]
+    listen: SocketAddr,
+    /// Where `--serve` listens for the operator.
+    #[arg(long, default_value = "127.0.0.1:47921", value_name = "ADDRESS")]
+    admin_listen: SocketAddr,
+}
+
+const CHALLENGE: &str = "digits";
+/// 2026-08-22 15:00 UTC: the demo's clock stands still.
+const NOW: f64 = 1_787_410_800.0;
+const DAY: f64 = 86_400.0;
+
+/// The miners: name, solver, and how many hours before yesterday it was committed.
+const MINERS: [(&str, &str, f64); 8] = [
+    ("centroid", "nearest_centroid", 8.0),
+    ("neighbours", "knn", 7.0),
+    ("linear", "linear", 6.0),
+    ("prototype", "first_example", 5.0),
+    ("copycat", "knn_renamed", 4.0),
+    ("sleeper", "endless_loop", 3.0),
+    ("hoarder", "memory_hog", 2.0),
+    ("babbler", "malformed_json", 1.0),
+];
+
+/// A line of the leaderboard.
+#[derive(Debug, Serialize)]
+struct Line {
+    uid: u16,
+    hotkey: String,
+    score: f64,
+    similarity: Option<f64>,
+    similar_to: Option<String>,
+    penalty: f64,
+    accepted: bool,
+    outcome: String,
+    weight: u16,
+}
+
+impl Demo {
+    pub(super) fn run(mut self) -> anyhow::Result<ExitCode> {
+        let temporary = tempfile::tempdir()?;
+        let data_dir = self
+            .data_dir
+            .take()
+            .unwrap_or_else(|| temporary.path().join("data"));
+        if data_dir.join("proctor.sqlite").exists() {
+            bail!(
+                "{} is in use already: the demo wants a fresh data directory",
+                data_dir.display()
+            );
+        }
+        self.check_components()?;
+        runtime()?.block_on(async {
+            let host = self.prepare(&data_dir).await?;
+            let (finalized, lines) = self.score(&host).await?;
+            self.print(&finalized, &lines)?;
+            if self.serve {
+                self.serve(host).await?;
+            }
+            Ok(ExitCode::SUCCESS)
+        })
+    }
+
+    fn solver(&self, name: &str) -> PathBuf {
+        self.plugins
+            .join("digits-solvers")
+            .join(format!("{name}.wasm"))
+    }
+
+    fn check_components(&self) -> anyhow::Result<()> {
+        let challenge = self.plugins.join("digits.wasm");
+        let solvers = MINERS.iter().map(|(_, solver, _)| self.solver(solver));
+        for path in std::iter::once(challenge).chain(solvers) {
+            if !path.is_file() {
+                bail!(
+                    "{} is missing: `cargo xtask plugins` builds it",
+                    path.display()
+                );
+            }
+        }
+        Ok(())
+    }
+
+    async fn prepare(&self, data_dir: &Path) -> anyhow::Result<Host> {
+        std::fs::create_dir_all(data_dir)
+            .with_context(|| format!("cannot make {}", data_dir.display()))?;
+        let mut config = Config {
+            data_dir: data_dir.to_owned(),
+            ..Config::default()
+        };
+        config.plugins.dir.clone_from(&self.plugins);
+        config.scoring.seed = Some(self.seed);
+        config.public.listen = self.listen;
+        config.admin.listen = self.admin_listen;
+        std::fs::write(
+            config.metagraph_path(),
+            serde_json::to_vec_pretty(&metagraph()?)?,
+        )?;
+        self.step("loading the challenge");
+        let host = Host::open(config).await?;
+        host.loader.scan().await?;
+        if host.pipeline.plugins.get(CHALLENGE).is_none() {
+            let rejected: Vec<String> = host
+                .pipeline
+                .plugins
+                .status()
+                .into_iter()
+                .filter_map(|p| p.rejected.map(|r| format!("{}: {}", p.file, r.reason)))
+                .collect();
+            bail!(
+                "the digits challenge is not active: {}",
+                rejected.join("; ")
+            );
+        }
+        Ok(host)
+    }
+
+    async fn score(&self, host: &Host) -> anyhow::Result<(Finalized, Vec<Line>)> {
+        let pipeline = &host.pipeline;
+        let mut artifacts = Vec::new();
+        for (_, solver, _) in MINERS {
+            artifacts.push(pipeline.artifacts.add_file(&self.solver(solver))?.digest);
+        }
+        self.step("taking in what 3 validators saw of 8 miners");
+        for (uid, document) in (0_u16..).zip(views(&artifacts)) {
+            let stake = pipeline.config.commits.min_validator_stake;
+            let document = serde_json::to_vec(&document)?;
+            let report = ingest(
+                &pipeline.store,
+                &pipeline.metagraph,
+                stake,
+                uid,
+                document,
+                NOW,
+            )
+            .await?;
+            if let Some(reason) = report.not_heard {
+                self.step(&format!("  validator {uid} is not heard: {reason}"));
+            }
+        }
+        self.step("scoring, comparing, judging");
+        pipeline.run(NOW).await?;
+        let finalized = pipeline
+            .finalize(NOW)
+            .await?
+            .context("the day was finalized before")?;
+        let commits = pipeline.store.commits_of(CHALLENGE).await?;
+        let mut lines = Vec::new();
+        for commit in commits.iter().filter(|c| c.state == CommitState::Judged) {
+            let evaluation = match commit.evaluation_id {
+                Some(id) => pipeline.store.evaluation_by_id(id).await?,
+                None => None,
+            };
+            let solves = evaluation.map(|row| row.solves).unwrap_or_default();
+            lines.push(line(commit, &solves, &finalized)?);
+        }
+        lines.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.uid.cmp(&b.uid)));
+        Ok((finalized, lines))
+    }
+
+    fn print(&self, finalized: &Finalized, lines: &[Line]) -> anyhow::Result<()> {
+        let vector = &finalized.vector;
+        if self.json {
+            return print_json(&json!({
+                "day": finalized.day,
+                "seed": self.seed,
+                "challenge": CHALLENGE,
+                "leaderboard": lines,
+                "weights": { "uids": vector.uids, "values": vector.values },
+                "derivation": finalized.derivation,
+            }));
+        }
+        let rows: Vec<Vec<String>> = lines
+            .iter()
+            .map(|line| {
+                vec![
+                    line.uid.to_string(),
+                    line.hotkey.clone(),
+                    format!("{:.4}", line.score),
+                    line.similarity
+                        .map_or_else(String::new, |s| format!("{s:.2}")),
+                    line.similar_to.clone().unwrap_or_default(),
+                    format!("{:.2}", line.penalty),
+                    if line.accepted { "yes" } else { "no" }.to_owned(),
+                    line.weight.to_string(),
+                    line.outcome.clone(),
+                ]
+            })
+            .collect();
+        let header = [
+            "uid", "hotkey", "score", "similar", "to", "penalty", "accepted", "weight", "outcome",
+        ];
+        let right = [true, false, true, true, false, true, false, true, false];
+        print!("{}", table(&header, &right, &rows));
+        println!(
+            "weights of {}: uids {:?}, values {:?}",
+            finalized.day, vector.uids, vector.values
+        );
+        Ok(())
+    }
+
+    async fn serve(&self, host: Host) -> anyhow::Result<()> {
+        let commits = host.pipeline.store.commits_of(CHALLENGE).await?;
+        let judged = commits
+            .into_iter()
+            .filter(|c| c.state == CommitState::Judged);
+        let encrypted: Vec<String> = judged.map(|c| c.encrypted_commit).take(1).collect();
+        let body = json!({ "challenge_name": CHALLENGE, "encrypted_commits": encrypted });
+        println!(
+            "try: curl -s http://{}/get_scoring_result -d '{body}'",
+            self.listen
+        );
+        serve(host).await
+    }
+
+    fn step(&self, what: &str) {
+        eprintln!("{what}");
+    }
+}
+
+/// Validator 0 owns the subnet; validator 2 is too poor to be heard.
+fn metagraph() -> anyhow::Result<Metagraph> {
+    let stakes = [
+        ("owner", 90_000.0),
+        ("validator", 40_000.0),
+        ("pauper", 50.0),
+    ];
+    let validators = stakes.into_iter().map(|(name, stake)| (name, stake, true));
+    let miners = MINERS.into_iter().map(|(name, ..)| (name, 1.0, false));
+    let neurons = (0_u16..)
+        .zip(validators.chain(miners))
+        .map(|(uid, (name, stake, validator_permit))| {
+            Ok(Neuron {
+                uid,
+                hotkey: name.to_owned(),
+                coldkey: format!("{name}-cold"),
+                axon_ip: Some(format!("198.51.100.{uid}").parse()?),
+                stake,
+                validator_permit,
+            })
+        })
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    Ok(Metagraph::new(61, 1, Some("owner".to_owned()), neurons)?)
+}
+
+/// What the three validators publish. They disagree.
+fn views(artifacts: &[String]) -> [Value; 3] {
+    let mut owner = Map::new();
+    let mut other = Map::new();
+    let mut pauper = Map::new();
+    for ((name, _, hours), digest) in MINERS.into_iter().zip(artifacts) {
+        let committed_at = NOW - DAY - hours * 3_600.0;
+        let commit = seal(digest, committed_at);
+        let mut seen = commit.clone();
+        match name {
+            // Only the owner has the new commit; the other validator knows the
+            // one before it, which was never revealed.
+            "linear" => {
+                seen = json!({ "encrypted_commit": "an older one", "commit_timestamp": committed_at - DAY })
+            }
+            // The other validator saw it an hour earlier: the earliest counts.
+            "centroid" => seen["commit_timestamp"] = json!(committed_at - 3_600.0),
+            // The pauper would have the copy be older than the original.
+            "copycat" => {
+                let mut backdated = commit.clone();
+                backdated["commit_timestamp"] = json!(committed_at - 10.0 * DAY);
+                pauper.insert(name.to_owned(), json!({ CHALLENGE: backdated }));
+            }
+            // A key that does not fit does not hide the one that does.
+            "prototype" => seen["key"] = json!(Fernet::generate_key()),
+            _ => {}
+        }
+        owner.insert(name.to_owned(), json!({ CHALLENGE: commit }));
+        other.insert(name.to_owned(), json!({ CHALLENGE: seen }));
+    }
+    [owner, other, pauper].map(|commits| json!({ "miner_commits": commits }))
+}
+
+/// A commit as a miner makes it, already revealed.
+fn seal(artifact_digest: &str, committed_at: f64) -> Value {
+    let key = Fernet::generate_key();
+    let text = format!("{CHALLENGE}---sha256:{artifact_digest}");
+    let token = Fernet::new(&key).map(|fernet| fernet.encrypt(text.as_bytes()));
+    json!({ "encrypted_commit": token, "commit_timestamp": committed_at, "key": key })
+}
+
+fn line(commit: &CommitRow, solves: &str, finalized: &Finalized) -> anyhow::Result<Line> {
+    let comparisons: Vec<StoredComparison> =
+        serde_json::from_str(commit.comparisons.as_deref().unwrap_or("[]"))?;
+    let nearest = comparisons
+        .into_iter()
+        .flat_map(|c| {
+            c.logs
+                .into_iter()
+                .map(move |log| (log.similarity, c.hotkey.clone()))
+        })
+        .filter(|(similarity, _)| *similarity > 0.0)
+        .max_by(|a, b| a.0.total_cmp(&b.0));
+    let (similarity, similar_to) = nearest.unzip();
+    let vector = &finalized.vector;
+    let mut weights = vector.uids.iter().zip(&vector.values);
+    Ok(Line {
+        uid: commit.miner_uid,
+        hotkey: commit.miner_hotkey.clone(),
+        score: commit.score.unwrap_or_default(),
+        similarity,
+        similar_to,
+        penalty: commit.penalty.unwrap_or_default(),
+        accepted: commit.accepted.unwrap_or_default(),
+        outcome: outcome(solves)?,
+        weight: weights
+            .find(|(uid, _)| **uid == commit.miner_uid)
+            .map_or(0, |(_, w)| *w),
+    })
+}
+
+/// `ok` if the submission solved anything, else how it failed most often.
+fn outcome(solves: &str) -> anyhow::Result<String> {
+    let counts: BTreeMap<String, u64> = serde_json::from_str(solves)?;
+    if counts.contains_key(Outcome::Ok.code()) {
+        return Ok(Outcome::Ok.code().to_owned());
+    }
+    let most = counts.into_iter().max_by_key(|(_, count)| *count);
+    Ok(most.map(|(code, _)| code).unwrap_or_default())
+}

@@ -1,0 +1,307 @@
+//! `proctor plugin`.
+
+use super::table::table;
+use super::{print_json, runtime};
+use crate::sandbox::types::{Commit, Evaluated, Miner, ScoringLog, Submission, Verdict};
+use crate::sandbox::{
+    CallContext, CallReport, Description, Grants, Interfaces, Limits, PluginCall, PluginComponent,
+    PluginError, Sandbox, SandboxConfig, SolveRecord, SolverComponent, Submitted, sha256_hex,
+};
+use anyhow::Context;
+use clap::Subcommand;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// Look at challenges.
+#[derive(Debug, Subcommand)]
+pub(super) enum Plugin {
+    /// Tell what a component is, and whether this host would load it.
+    Inspect {
+        /// The component.
+        file: PathBuf,
+        /// Print it as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Evaluate and judge one submission, as `serve` would.
+    Run {
+        /// The challenge's component.
+        file: PathBuf,
+        /// The submission's component.
+        #[arg(long, value_name = "FILE")]
+        artifact: PathBuf,
+        /// What the tasks are drawn by.
+        #[arg(long, default_value_t = 0)]
+        seed: u64,
+        /// The challenge's settings, JSON.
+        #[arg(long, default_value = "{}", value_name = "JSON")]
+        settings: String,
+        /// Print everything as JSON, tasks and solutions included.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+impl Plugin {
+    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        let cache = tempfile::tempdir()?;
+        let sandbox = Sandbox::new(&SandboxConfig::new(cache.path().join("compiled")))?;
+        runtime()?.block_on(async {
+            match self {
+                Plugin::Inspect { file, json } => inspect(&sandbox, &file, json).await,
+                Plugin::Run {
+                    file,
+                    artifact,
+                    seed,
+                    settings,
+                    json,
+                } => {
+                    let call = Call {
+                        seed,
+                        settings: settings.into(),
+                    };
+                    call.run(&sandbox, &file, &artifact, json).await
+                }
+            }
+        })
+    }
+}
+
+fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
+    std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+/// What keeps a host from loading a component, or what it tells of itself.
+async fn load(
+    sandbox: &Sandbox,
+    bytes: &[u8],
+) -> Result<(PluginComponent, Description), PluginError> {
+    let (component, _) = PluginComponent::load(sandbox, bytes)?;
+    let description = component
+        .describe(sandbox, &Limits::default())
+        .await
+        .result?;
+    Ok((component, description))
+}
+
+async fn inspect(sandbox: &Sandbox, file: &Path, as_json: bool) -> anyhow::Result<ExitCode> {
+    let bytes = read(file)?;
+    let interfaces = Interfaces::of(sandbox, &bytes).unwrap_or_default();
+    let loaded = load(sandbox, &bytes).await;
+    let code = if loaded.is_ok() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    };
+    let digest = sha256_hex(&bytes);
+    let capabilities: Vec<&str> = loaded.as_ref().map_or_else(
+        |_| Vec::new(),
+        |(component, _)| {
+            component
+                .capabilities()
+                .into_iter()
+                .map(|c| c.name())
+                .collect()
+        },
+    );
+    let description = loaded.as_ref().ok().map(|(_, description)| description);
+    if as_json {
+        let schema = description
+            .map(|d| serde_json::from_str::<Value>(&d.settings_schema))
+            .transpose()
+            .unwrap_or_default();
+        print_json(&json!({
+            "digest": digest,
+            "size": bytes.len(),
+            "name": description.map(|d| &d.name),
+            "version": description.map(|d| &d.version),
+            "summary": description.map(|d| &d.summary),
+            "capabilities": capabilities,
+            "exports": interfaces.exports,
+            "imports": interfaces.imports,
+            "settings_schema": schema,
+            "loads": loaded.is_ok(),
+            "rejected": loaded.as_ref().err().map(|e| json!({"code": e.outcome.code(), "reason": e.message})),
+        }))?;
+        return Ok(code);
+    }
+    if let Some(description) = description {
+        println!(
+            "{} {}: {}",
+            description.name, description.version, description.summary
+        );
+    }
+    println!("digest        sha256:{digest}");
+    println!("size          {} bytes", bytes.len());
+    println!("capabilities  {}", capabilities.join(", "));
+    for (name, list) in [
+        ("exports", &interfaces.exports),
+        ("imports", &interfaces.imports),
+    ] {
+        println!("{name}");
+        for interface in list {
+            println!("  {interface}");
+        }
+    }
+    match &loaded {
+        Ok(_) => println!("This host would load it."),
+        Err(error) => println!("This host would not load it: {error}"),
+    }
+    Ok(code)
+}
+
+struct Call {
+    seed: u64,
+    settings: Arc<str>,
+}
+
+impl Call {
+    async fn run(
+        &self,
+        sandbox: &Sandbox,
+        file: &Path,
+        artifact: &Path,
+        as_json: bool,
+    ) -> anyhow::Result<ExitCode> {
+        let (component, _) = load(sandbox, &read(file)?)
+            .await
+            .with_context(|| format!("{} cannot be loaded", file.display()))?;
+        let (limits, grants) = (Limits::default(), Grants::default());
+        let problems = component
+            .validate_settings(sandbox, &limits, &self.settings)
+            .await
+            .result?;
+        if let Some(problem) = problems.first() {
+            anyhow::bail!("--settings: {}: {}", problem.path, problem.message);
+        }
+        let bytes = read(artifact)?;
+        let submission = Submission {
+            digest: sha256_hex(&bytes),
+        };
+        let submitted = Submitted {
+            solver: SolverComponent::load(sandbox, &bytes).map(|(solver, _)| solver),
+            limits: Limits::solver(),
+        };
+        let call = PluginCall {
+            context: CallContext {
+                settings: Arc::clone(&self.settings),
+                seed: self.seed,
+                now: 0.0,
+            },
+            limits: &limits,
+            grants: &grants,
+            submitted: Some(Arc::new(submitted)),
+        };
+        let (called, solves) = component
+            .evaluate(sandbox, call.clone(), &submission, &[])
+            .await;
+        let report = called.report;
+        let logs = match called.result {
+            Ok(logs) => logs,
+            Err(error) => return failed(&error, &report, as_json),
+        };
+        let evaluated = Evaluated {
+            commit: Commit {
+                miner: Miner {
+                    uid: 1,
+                    hotkey: "local".into(),
+                    coldkey: None,
+                    axon_ip: None,
+                },
+                committed_at: 0.0,
+                submission,
+            },
+            scoring_logs: logs.clone(),
+            comparisons: Vec::new(),
+        };
+        let call = PluginCall {
+            submitted: None,
+            ..call
+        };
+        let judged = component.judge(sandbox, call, &evaluated).await;
+        match judged.result {
+            Ok(verdict) => {
+                print_run(&logs, &solves, &verdict, &report, as_json)?;
+                Ok(ExitCode::SUCCESS)
+            }
+            Err(error) => failed(&error, &judged.report, as_json),
+        }
+    }
+}
+
+fn failed(error: &PluginError, report: &CallReport, as_json: bool) -> anyhow::Result<ExitCode> {
+    if as_json {
+        print_json(&json!({
+            "outcome": error.outcome.code(),
+            "blame": error.blame,
+            "message": error.message,
+            "frames": error.frames,
+            "fuel": report.fuel,
+            "log": report.log,
+        }))?;
+    } else {
+        println!("{error}");
+        for frame in &error.frames {
+            println!("  at {frame}");
+        }
+        print!("{}", report.log);
+    }
+    Ok(ExitCode::FAILURE)
+}
+
+fn print_run(
+    logs: &[ScoringLog],
+    solves: &[SolveRecord],
+    verdict: &Verdict,
+    report: &CallReport,
+    as_json: bool,
+) -> anyhow::Result<()> {
+    let solver_fuel: u64 = solves.iter().map(|solve| solve.fuel).sum();
+    if as_json {
+        return print_json(&json!({
+            "outcome": "ok",
+            "verdict": verdict,
+            "scoring_logs": logs,
+            "solves": solves
+                .iter()
+                .map(|solve| json!({"outcome": solve.outcome.code(), "fuel": solve.fuel}))
+                .collect::<Vec<_>>(),
+            "fuel": report.fuel,
+            "memory_bytes": report.memory_bytes,
+            "log": report.log,
+        }));
+    }
+    let rows: Vec<_> = logs
+        .iter()
+        .enumerate()
+        .map(|(index, log)| {
+            let solve = solves.get(index);
+            vec![
+                index.to_string(),
+                format!("{:.4}", log.score),
+                solve.map_or_else(String::new, |solve| solve.fuel.to_string()),
+                log.error.clone().unwrap_or_default(),
+            ]
+        })
+        .collect();
+    print!(
+        "{}",
+        table(
+            &["task", "score", "solver fuel", "error"],
+            &[true, true, true, false],
+            &rows
+        )
+    );
+    println!(
+        "score {:.4}, accepted: {}; the challenge used {} fuel and {} KiB, the submission {} fuel, in {:.0?}",
+        verdict.score,
+        if verdict.accepted { "yes" } else { "no" },
+        report.fuel,
+        report.memory_bytes >> 10,
+        solver_fuel,
+        report.elapsed
+    );
+    Ok(())
+}

@@ -1,0 +1,56 @@
+//! Days and times. The pure rules take the time as an argument; this is where it
+//! comes from, and how it is written.
+
+use std::time::{Duration, SystemTime};
+use time::OffsetDateTime;
+
+/// Seconds since the Unix epoch, by the system's clock.
+pub fn unix_now() -> f64 {
+    SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or(Duration::ZERO)
+        .as_secs_f64()
+}
+
+const DAY: f64 = 86_400.0;
+/// The end of year 9999, the last that is written with four digits.
+const MAX_TIME: f64 = 253_402_300_799.0;
+
+/// The day of a time, `YYYY-MM-DD`, UTC.
+pub fn day(now: f64) -> String {
+    let seconds = now.clamp(0.0, MAX_TIME) as i64;
+    OffsetDateTime::from_unix_timestamp(seconds)
+        .unwrap_or(OffsetDateTime::UNIX_EPOCH)
+        .date()
+        .to_string()
+}
+
+/// When the day of a time began, in seconds since the Unix epoch.
+pub fn start_of_day(now: f64) -> f64 {
+    (now / DAY).floor() * DAY
+}
+
+/// The hour of a time, 0 to 23, UTC.
+pub fn hour(now: f64) -> u8 {
+    ((now - start_of_day(now)) / 3_600.0) as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_are_those_of_the_calendar() {
+        for (seconds, date) in [
+            (0.0, "1970-01-01"),
+            (86_399.9, "1970-01-01"),
+            (951_782_400.0, "2000-02-29"),
+            (1_787_410_800.0, "2026-08-22"),
+            (4_107_542_400.0, "2100-03-01"),
+        ] {
+            assert_eq!(day(seconds), date);
+        }
+        assert_eq!(hour(1_787_410_800.0), 15);
+        assert_eq!(start_of_day(1_787_410_800.0), 1_787_356_800.0);
+    }
+}

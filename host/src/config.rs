@@ -1,0 +1,430 @@
+//! The configuration: read from a file, the environment and flags, and checked
+//! once.
+//!
+//! A later source wins: the defaults, the TOML file, variables of the form
+//! `PROCTOR_SECTION__KEY`, `--set section.key=value`. Unknown keys are refused
+//! wherever they come from, and every error names the key.
+
+mod source;
+
+pub use source::ConfigSource;
+
+use crate::artifacts;
+use crate::commits::DEFAULT_REVEAL_INTERVAL;
+use crate::sandbox::Limits;
+use crate::weights::{NoMiner, Unassigned};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+/// What is wrong with the configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("{path}: {error}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        error: std::io::Error,
+    },
+    /// The file is not TOML.
+    #[error("{path}: {error}")]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        error: Box<toml::de::Error>,
+    },
+    /// A key is unknown, or its value is of the wrong type or out of range.
+    #[error("{key}: {problem}")]
+    Key {
+        /// The key, as in `sandbox.max_concurrent_calls`.
+        key: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
+impl ConfigError {
+    fn key(key: impl Into<String>, problem: impl Into<String>) -> Self {
+        ConfigError::Key {
+            key: key.into(),
+            problem: problem.into(),
+        }
+    }
+}
+
+/// A valid configuration.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where everything is kept that must outlive the process.
+    pub data_dir: PathBuf,
+    /// The metagraph, a JSON file. Default: `metagraph.json` in `data_dir`.
+    pub metagraph: Option<PathBuf>,
+    /// Where plugins come from.
+    pub plugins: Plugins,
+    /// What miners submit.
+    pub artifacts: Artifacts,
+    /// The public listener.
+    pub public: Public,
+    /// The private listener.
+    pub admin: Admin,
+    /// How commits are collected.
+    pub commits: Commits,
+    /// How they are scored.
+    pub scoring: Scoring,
+    /// How weights are made.
+    pub weights: Weights,
+    /// What plugins run in.
+    pub sandbox: Sandbox,
+    /// What each challenge is given, by name.
+    pub challenges: BTreeMap<String, Challenge>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            data_dir: "data".into(),
+            metagraph: None,
+            plugins: Plugins::default(),
+            artifacts: Artifacts::default(),
+            public: Public::default(),
+            admin: Admin::default(),
+            commits: Commits::default(),
+            scoring: Scoring::default(),
+            weights: Weights::default(),
+            sandbox: Sandbox::default(),
+            challenges: BTreeMap::new(),
+        }
+    }
+}
+
+/// Section `plugins`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Plugins {
+    /// The drop folder: each `.wasm` in it is a challenge.
+    pub dir: PathBuf,
+    /// Largest component, in bytes.
+    pub max_bytes: u64,
+}
+
+impl Default for Plugins {
+    fn default() -> Self {
+        Plugins {
+            dir: "plugins".into(),
+            max_bytes: 128 << 20,
+        }
+    }
+}
+
+/// Section `artifacts`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Artifacts {
+    /// Largest artifact, in bytes.
+    pub max_bytes: u64,
+}
+
+impl Default for Artifacts {
+    fn default() -> Self {
+        Artifacts {
+            max_bytes: artifacts::DEFAULT_MAX_BYTES,
+        }
+    }
+}
+
+/// Section `public`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Public {
+    /// Address to listen on.
+    pub listen: SocketAddr,
+    /// Whether `/metrics` is on this listener as well.
+    pub metrics: bool,
+    /// Largest request body, in bytes.
+    pub max_body_bytes: usize,
+    /// Requests at a time. More are answered with 503.
+    pub max_requests: usize,
+    /// Time that a request may take, in milliseconds.
+    pub timeout_ms: u64,
+}
+
+impl Default for Public {
+    fn default() -> Self {
+        Public {
+            listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 47920),
+            metrics: false,
+            max_body_bytes: 8 << 20,
+            max_requests: 512,
+            timeout_ms: 30_000,
+        }
+    }
+}
+
+/// Section `admin`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Admin {
+    /// Address to listen on; of this machine only.
+    pub listen: SocketAddr,
+}
+
+impl Default for Admin {
+    fn default() -> Self {
+        Admin {
+            listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 47921),
+        }
+    }
+}
+
+/// Section `commits`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Commits {
+    /// The least stake of a validator that is heard, in the metagraph's unit.
+    pub min_validator_stake: f64,
+    /// Seconds from a commit to its reveal.
+    pub reveal_interval_s: f64,
+    /// How many versions of a miner's commit of one challenge may be opened at a
+    /// time, newest first.
+    pub max_versions: usize,
+}
+
+impl Default for Commits {
+    fn default() -> Self {
+        Commits {
+            min_validator_stake: 10_000.0,
+            reveal_interval_s: DEFAULT_REVEAL_INTERVAL,
+            max_versions: 2,
+        }
+    }
+}
+
+/// Section `scoring`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Scoring {
+    /// What the seeds of evaluations are made from. Default: drawn at random
+    /// when the database is made, and kept in it.
+    pub seed: Option<u64>,
+    /// The hour at which a day is finalized, 0 to 23, UTC.
+    pub hour: u8,
+    /// Milliseconds between looks for new work.
+    pub interval_ms: u64,
+    /// Accepted submissions of earlier days that a new one is compared with: the
+    /// best ones.
+    pub max_references: usize,
+    /// Attempts at an evaluation before others are judged without it.
+    pub hold_attempts: u32,
+    /// Attempts at an evaluation before it is given up.
+    pub max_attempts: u32,
+    /// Seconds to the second attempt; doubled with each further one.
+    pub retry_s: f64,
+    /// The most seconds between attempts.
+    pub max_retry_s: f64,
+}
+
+impl Default for Scoring {
+    fn default() -> Self {
+        Scoring {
+            seed: None,
+            hour: 14,
+            interval_ms: 1_000,
+            max_references: 100,
+            hold_attempts: 3,
+            max_attempts: 12,
+            retry_s: 5.0,
+            max_retry_s: 3_600.0,
+        }
+    }
+}
+
+/// Section `weights`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Weights {
+    /// What becomes of emission that nobody is paid.
+    pub unassigned: Unassigned,
+    /// What is paid when nobody earned anything.
+    pub no_miner: NoMiner,
+}
+
+/// Section `sandbox`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Sandbox {
+    /// Calls of plugins at a time. Default: as many as there are cores.
+    pub max_concurrent_calls: Option<u32>,
+    /// Size that the compile cache may have, in bytes.
+    pub cache_max_bytes: u64,
+    /// Whether to reserve the memory of all calls ahead.
+    pub pooling: bool,
+}
+
+impl Default for Sandbox {
+    fn default() -> Self {
+        Sandbox {
+            max_concurrent_calls: None,
+            cache_max_bytes: 1 << 30,
+            pooling: true,
+        }
+    }
+}
+
+/// Section `challenges.<name>`. A challenge without one has the defaults.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Challenge {
+    /// The challenge's share of the emission, in percent.
+    pub emission_percent: f64,
+    /// Settings that the challenge defines.
+    pub settings: toml::Table,
+    /// Whether it may keep files in `/data`.
+    pub data: bool,
+    /// Whether it has a database.
+    pub database: bool,
+    /// Size that the database may have, in bytes.
+    pub database_max_bytes: u64,
+    /// Milliseconds that an SQL statement may take.
+    pub statement_ms: u64,
+    /// What a call of the challenge may take.
+    pub limits: Limits,
+    /// What a submission may take for each task.
+    pub solver: SolverLimits,
+}
+
+impl Default for Challenge {
+    fn default() -> Self {
+        Challenge {
+            emission_percent: 100.0,
+            settings: toml::Table::new(),
+            data: false,
+            database: false,
+            database_max_bytes: 64 << 20,
+            statement_ms: 1_000,
+            limits: Limits::default(),
+            solver: SolverLimits::default(),
+        }
+    }
+}
+
+/// Section `challenges.<name>.solver`; missing keys are those of
+/// [`Limits::solver`].
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SolverLimits {
+    /// See [`Limits::fuel`].
+    pub fuel: Option<u64>,
+    /// See [`Limits::wall_ms`].
+    pub wall_ms: Option<u64>,
+    /// See [`Limits::memory_bytes`].
+    pub memory_bytes: Option<usize>,
+    /// See [`Limits::output_bytes`].
+    pub output_bytes: Option<usize>,
+}
+
+impl SolverLimits {
+    /// The limits, complete.
+    pub fn limits(&self) -> Limits {
+        let default = Limits::solver();
+        Limits {
+            fuel: self.fuel.unwrap_or(default.fuel),
+            wall_ms: self.wall_ms.unwrap_or(default.wall_ms),
+            memory_bytes: self.memory_bytes.unwrap_or(default.memory_bytes),
+            output_bytes: self.output_bytes.unwrap_or(default.output_bytes),
+            ..default
+        }
+    }
+}
+
+impl Config {
+    /// Path of the metagraph file.
+    pub fn metagraph_path(&self) -> PathBuf {
+        self.metagraph
+            .clone()
+            .unwrap_or_else(|| self.data_dir.join("metagraph.json"))
+    }
+
+    /// What a challenge is given.
+    pub fn challenge(&self, name: &str) -> Challenge {
+        self.challenges.get(name).cloned().unwrap_or_default()
+    }
+
+    /// Checks what the types do not say.
+    fn check(self) -> Result<Self, ConfigError> {
+        let at_least_one = [
+            ("plugins.max_bytes", self.plugins.max_bytes),
+            ("artifacts.max_bytes", self.artifacts.max_bytes),
+            ("public.max_body_bytes", self.public.max_body_bytes as u64),
+            ("public.max_requests", self.public.max_requests as u64),
+            ("public.timeout_ms", self.public.timeout_ms),
+            ("commits.max_versions", self.commits.max_versions as u64),
+            ("scoring.interval_ms", self.scoring.interval_ms),
+            ("scoring.max_attempts", self.scoring.max_attempts.into()),
+            (
+                "sandbox.max_concurrent_calls",
+                self.sandbox.max_concurrent_calls.unwrap_or(1).into(),
+            ),
+        ];
+        if let Some((key, _)) = at_least_one.into_iter().find(|(_, value)| *value == 0) {
+            return Err(ConfigError::key(key, "must be at least 1"));
+        }
+        let not_negative = [
+            (
+                "commits.min_validator_stake",
+                self.commits.min_validator_stake,
+            ),
+            ("commits.reveal_interval_s", self.commits.reveal_interval_s),
+            ("scoring.retry_s", self.scoring.retry_s),
+            ("scoring.max_retry_s", self.scoring.max_retry_s),
+        ];
+        for (key, value) in not_negative {
+            if !value.is_finite() || value < 0.0 {
+                return Err(ConfigError::key(key, format!("{value} is not at least 0")));
+            }
+        }
+        if self.scoring.hour > 23 {
+            let problem = format!("{} is not an hour: 0 to 23", self.scoring.hour);
+            return Err(ConfigError::key("scoring.hour", problem));
+        }
+        if !self.admin.listen.ip().is_loopback() {
+            let problem = format!("{} is not an address of this machine", self.admin.listen);
+            return Err(ConfigError::key("admin.listen", problem));
+        }
+        if self.public.listen == self.admin.listen && self.admin.listen.port() != 0 {
+            return Err(ConfigError::key(
+                "admin.listen",
+                "is the public listener's address",
+            ));
+        }
+        for (name, challenge) in &self.challenges {
+            challenge.check(&format!("challenges.{name}"))?;
+        }
+        Ok(self)
+    }
+}
+
+impl Challenge {
+    fn check(&self, prefix: &str) -> Result<(), ConfigError> {
+        if !(0.0..=100.0).contains(&self.emission_percent) {
+            let problem = format!("{} is not in 0 to 100", self.emission_percent);
+            return Err(ConfigError::key(
+                format!("{prefix}.emission_percent"),
+                problem,
+            ));
+        }
+        for (section, limits) in [("limits", self.limits), ("solver", self.solver.limits())] {
+            if let Some((field, problem)) = limits.problem() {
+                return Err(ConfigError::key(
+                    format!("{prefix}.{section}.{field}"),
+                    problem,
+                ));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,324 @@
+//! What Prometheus sees. The text beside a metric is its help.
+
+use crate::sandbox::{CacheUse, CallReport, Outcome};
+use crate::store::CommitState;
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CallLabels {
+    challenge: String,
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ChallengeLabels {
+    challenge: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PluginLabels {
+    plugin: String,
+    state: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StateLabels {
+    challenge: String,
+    state: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct FaultLabels {
+    validator_uid: u16,
+    code: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabels {
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    route: String,
+    method: String,
+    status: u16,
+}
+
+type Seconds = Family<ChallengeLabels, Histogram, fn() -> Histogram>;
+
+fn seconds() -> Histogram {
+    // A millisecond to about nine minutes.
+    Histogram::new(exponential_buckets(0.001, 3.0, 13))
+}
+
+/// Every metric, in one registry.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    evaluations: Family<CallLabels, Counter>,
+    evaluation_seconds: Seconds,
+    evaluation_fuel: Family<ChallengeLabels, Counter>,
+    evaluation_memory: Family<ChallengeLabels, Gauge>,
+    solves: Family<CallLabels, Counter>,
+    comparisons: Family<CallLabels, Counter>,
+    verdicts: Family<CallLabels, Counter>,
+    finalizations: Family<CallLabels, Counter>,
+    queue_depth: Gauge,
+    queue_age: Gauge<f64, AtomicU64>,
+    cache: Family<OutcomeLabels, Counter>,
+    compile_seconds: Histogram,
+    plugin_state: Family<PluginLabels, Gauge>,
+    commits: Family<StateLabels, Gauge>,
+    commit_faults: Family<FaultLabels, Gauge>,
+    requests: Family<RequestLabels, Counter>,
+    request_seconds: Histogram,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("proctor");
+        let metrics = Metrics {
+            evaluations: Family::default(),
+            evaluation_seconds: Family::new_with_constructor(seconds),
+            evaluation_fuel: Family::default(),
+            evaluation_memory: Family::default(),
+            solves: Family::default(),
+            comparisons: Family::default(),
+            verdicts: Family::default(),
+            finalizations: Family::default(),
+            queue_depth: Gauge::default(),
+            queue_age: Gauge::default(),
+            cache: Family::default(),
+            compile_seconds: seconds(),
+            plugin_state: Family::default(),
+            commits: Family::default(),
+            commit_faults: Family::default(),
+            requests: Family::default(),
+            request_seconds: seconds(),
+            registry: Registry::default(),
+        };
+        let r = &mut registry;
+        r.register(
+            "evaluations",
+            "Evaluations of submissions that ended, by outcome",
+            metrics.evaluations.clone(),
+        );
+        r.register_with_unit(
+            "evaluation",
+            "Wall-clock time of an evaluation",
+            Unit::Seconds,
+            metrics.evaluation_seconds.clone(),
+        );
+        r.register(
+            "evaluation_fuel",
+            "Fuel that challenges used in evaluations",
+            metrics.evaluation_fuel.clone(),
+        );
+        r.register_with_unit(
+            "evaluation_memory",
+            "Linear memory of the challenge in its last evaluation",
+            Unit::Bytes,
+            metrics.evaluation_memory.clone(),
+        );
+        r.register(
+            "solves",
+            "Runs of submissions on one task, by outcome",
+            metrics.solves.clone(),
+        );
+        r.register(
+            "comparisons",
+            "Calls of compare, by outcome",
+            metrics.comparisons.clone(),
+        );
+        r.register(
+            "verdicts",
+            "Calls of judge, by outcome",
+            metrics.verdicts.clone(),
+        );
+        r.register(
+            "finalizations",
+            "Calls of get-weights, by outcome",
+            metrics.finalizations.clone(),
+        );
+        r.register(
+            "queue_depth",
+            "Evaluations that wait or run",
+            metrics.queue_depth.clone(),
+        );
+        r.register_with_unit(
+            "queue_age",
+            "Age of the oldest evaluation that waits or runs",
+            Unit::Seconds,
+            metrics.queue_age.clone(),
+        );
+        r.register(
+            "compile_cache",
+            "Components that were needed compiled, by hit or miss of the cache",
+            metrics.cache.clone(),
+        );
+        r.register_with_unit(
+            "compile",
+            "Time to compile a component that was not in the cache",
+            Unit::Seconds,
+            metrics.compile_seconds.clone(),
+        );
+        r.register(
+            "plugin_state",
+            "1 for the state that a plugin's file is in",
+            metrics.plugin_state.clone(),
+        );
+        r.register(
+            "commits",
+            "Commits by challenge and state",
+            metrics.commits.clone(),
+        );
+        r.register(
+            "commit_faults",
+            "Keys and commits of validators that did not verify",
+            metrics.commit_faults.clone(),
+        );
+        r.register(
+            "http_requests",
+            "Requests by route, method and status",
+            metrics.requests.clone(),
+        );
+        r.register_with_unit(
+            "http_request",
+            "Time to answer a request",
+            Unit::Seconds,
+            metrics.request_seconds.clone(),
+        );
+        Metrics {
+            registry,
+            ..metrics
+        }
+    }
+}
+
+impl Metrics {
+    /// All metrics in the OpenMetrics text format.
+    pub fn encode(&self) -> String {
+        let mut out = String::new();
+        if let Err(error) = text::encode(&mut out, &self.registry) {
+            tracing::error!(%error, "cannot write the metrics");
+        }
+        out
+    }
+
+    /// An evaluation ended, or was put back.
+    pub fn evaluated(&self, challenge: &str, outcome: Outcome, report: &CallReport) {
+        let labels = ChallengeLabels {
+            challenge: challenge.to_owned(),
+        };
+        self.evaluations
+            .get_or_create(&call(challenge, outcome))
+            .inc();
+        self.evaluation_seconds
+            .get_or_create(&labels)
+            .observe(report.elapsed.as_secs_f64());
+        self.evaluation_fuel
+            .get_or_create(&labels)
+            .inc_by(report.fuel);
+        let bytes = i64::try_from(report.memory_bytes).unwrap_or(i64::MAX);
+        self.evaluation_memory.get_or_create(&labels).set(bytes);
+    }
+
+    /// A submission was run on one task.
+    pub fn solved(&self, challenge: &str, outcome: Outcome) {
+        self.solves.get_or_create(&call(challenge, outcome)).inc();
+    }
+
+    /// `compare` was called.
+    pub fn compared(&self, challenge: &str, outcome: Outcome) {
+        self.comparisons
+            .get_or_create(&call(challenge, outcome))
+            .inc();
+    }
+
+    /// `judge` was called.
+    pub fn judged(&self, challenge: &str, outcome: Outcome) {
+        self.verdicts.get_or_create(&call(challenge, outcome)).inc();
+    }
+
+    /// `get-weights` was called.
+    pub fn paid(&self, challenge: &str, outcome: Outcome) {
+        self.finalizations
+            .get_or_create(&call(challenge, outcome))
+            .inc();
+    }
+
+    /// What waits to be evaluated, and for how long the oldest has.
+    pub fn set_queue(&self, jobs: u64, age: f64) {
+        self.queue_depth
+            .set(i64::try_from(jobs).unwrap_or(i64::MAX));
+        self.queue_age.set(age);
+    }
+
+    /// A component was compiled, or taken from the cache.
+    pub fn compiled(&self, cache: CacheUse, elapsed: Duration) {
+        let outcome = match cache {
+            CacheUse::Hit => "hit",
+            CacheUse::Miss => "miss",
+        };
+        self.cache.get_or_create(&OutcomeLabels { outcome }).inc();
+        if cache == CacheUse::Miss {
+            self.compile_seconds.observe(elapsed.as_secs_f64());
+        }
+    }
+
+    /// The states of all plugins, by file name. Those that are gone vanish.
+    pub fn set_plugins<'a>(&self, states: impl Iterator<Item = (&'a str, &'static str)>) {
+        self.plugin_state.clear();
+        for (plugin, state) in states {
+            let plugin = plugin.to_owned();
+            self.plugin_state
+                .get_or_create(&PluginLabels { plugin, state })
+                .set(1);
+        }
+    }
+
+    /// How many commits of a challenge are in a state.
+    pub fn set_commits(&self, challenge: &str, state: CommitState, count: i64) {
+        let labels = StateLabels {
+            challenge: challenge.to_owned(),
+            state: state.name(),
+        };
+        self.commits.get_or_create(&labels).set(count);
+    }
+
+    /// How many faults a validator was counted for.
+    pub fn set_faults(&self, validator_uid: u16, code: String, count: u64) {
+        let labels = FaultLabels {
+            validator_uid,
+            code,
+        };
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        self.commit_faults.get_or_create(&labels).set(count);
+    }
+
+    /// A request was answered.
+    pub fn request(&self, route: &str, method: &str, status: u16, elapsed: Duration) {
+        let labels = RequestLabels {
+            route: route.to_owned(),
+            method: method.to_owned(),
+            status,
+        };
+        self.requests.get_or_create(&labels).inc();
+        self.request_seconds.observe(elapsed.as_secs_f64());
+    }
+}
+
+fn call(challenge: &str, outcome: Outcome) -> CallLabels {
+    CallLabels {
+        challenge: challenge.to_owned(),
+        outcome: outcome.code(),
+    }
+}

@@ -1,0 +1,14 @@
+//! Plugins: from a file in the drop folder to a challenge that can be called.
+//!
+//! `discovered → verified → compiled → linked → described → configured →
+//! active`, or `rejected` with a code and a reason. A file that fails to reload
+//! leaves its last good version active; calls in flight finish on the version
+//! that they began with.
+
+mod load;
+mod state;
+mod watch;
+
+pub use load::{ActivePlugin, Loader, Rejection};
+pub use state::{PluginState, PluginStatus, Plugins};
+pub use watch::watch;

@@ -1,0 +1,213 @@
+//! One evaluation: an artifact, run by a challenge.
+
+use super::pipeline::{Pipeline, PipelineError};
+use crate::artifacts::ArtifactError;
+use crate::plugins::ActivePlugin;
+use crate::sandbox::types::Submission;
+use crate::sandbox::{
+    Blame, CallContext, Outcome, PluginCall, PluginError, SolveRecord, SolverComponent, Submitted,
+};
+use crate::store::{EvaluationResult, Job};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// The seed of a challenge's tasks on a day: the first 8 bytes, big-endian, of
+/// SHA-256 over `proctor-seed`, the deployment's seed (8 bytes, big-endian), the
+/// challenge's name and the day, each of the last two preceded by its length
+/// (8 bytes, big-endian). The same for all submissions of the day.
+pub fn seed(deployment: u64, challenge: &str, day: &str) -> u64 {
+    let mut hash = Sha256::new();
+    hash.update(b"proctor-seed");
+    hash.update(deployment.to_be_bytes());
+    for part in [challenge, day] {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    let digest = hash.finalize();
+    let first = digest.first_chunk::<8>().copied().unwrap_or_default();
+    u64::from_be_bytes(first)
+}
+
+impl Pipeline {
+    /// Runs a leased job and stores what came of it.
+    pub(super) async fn run_job(&self, job: Job, now: f64) -> Result<(), PipelineError> {
+        let plugin = self.plugins.get(&job.key.challenge).filter(|plugin| {
+            plugin.component.digest() == job.key.plugin_digest
+                && plugin.settings_digest == job.key.settings_digest
+        });
+        let Some(plugin) = plugin else {
+            let error = PluginError::new(
+                Outcome::Unavailable,
+                "this version of the plugin is retired",
+            );
+            return self.put_back(&job, now, error).await;
+        };
+        let (submission, submitted) = match self.submitted(&plugin, &job.key.artifact_digest).await
+        {
+            Ok(submitted) => submitted,
+            Err(error) => return self.put_back_or_fail(&job, now, error, &[]).await,
+        };
+        let call = PluginCall {
+            context: CallContext {
+                settings: Arc::clone(&plugin.settings),
+                seed: job.seed,
+                now: job.now,
+            },
+            limits: &plugin.limits,
+            grants: &plugin.grants,
+            submitted: Some(Arc::new(submitted)),
+        };
+        let (called, solves) = plugin
+            .component
+            .evaluate(&self.sandbox, call, &submission, &[])
+            .await;
+        self.metrics
+            .evaluated(plugin.name(), called.outcome(), &called.report);
+        for solve in &solves {
+            self.metrics.solved(plugin.name(), solve.outcome);
+        }
+        if !called.report.log.is_empty() {
+            tracing::debug!(
+                challenge = plugin.name(),
+                log = called.report.log,
+                "plugin log"
+            );
+        }
+        match called.result {
+            Ok(logs) => {
+                let result = EvaluationResult {
+                    outcome: Outcome::Ok.code(),
+                    done: true,
+                    message: None,
+                    solves: count(&solves),
+                    logs: serde_json::to_string(&logs)?,
+                    fuel: called.report.fuel,
+                    finished_at: now,
+                };
+                self.finish(&job, result).await
+            }
+            Err(error) => self.put_back_or_fail(&job, now, error, &solves).await,
+        }
+    }
+
+    /// An artifact, ready to run. What is wrong with the artifact itself is part
+    /// of the answer.
+    pub(super) async fn submitted(
+        &self,
+        plugin: &ActivePlugin,
+        artifact_digest: &str,
+    ) -> Result<(Submission, Submitted), PluginError> {
+        let (artifacts, sandbox) = (self.artifacts.clone(), self.sandbox.clone());
+        let (metrics, digest) = (Arc::clone(&self.metrics), artifact_digest.to_owned());
+        let loaded = tokio::task::spawn_blocking(move || {
+            let bytes = artifacts.get(&digest)?;
+            let start = Instant::now();
+            let solver = SolverComponent::load(&sandbox, &bytes).map(|(solver, cache)| {
+                metrics.compiled(cache, start.elapsed());
+                solver
+            });
+            Ok((Submission { digest }, solver))
+        });
+        let (submission, solver) = loaded
+            .await
+            .map_err(|e| PluginError::new(Outcome::HostError, e.to_string()))?
+            .map_err(|e: ArtifactError| PluginError::new(Outcome::Unavailable, e.to_string()))?;
+        let limits = plugin.solver_limits;
+        Ok((submission, Submitted { solver, limits }))
+    }
+
+    async fn put_back_or_fail(
+        &self,
+        job: &Job,
+        now: f64,
+        error: PluginError,
+        solves: &[SolveRecord],
+    ) -> Result<(), PipelineError> {
+        let own_fault = error.blame == Blame::Submission;
+        if !own_fault
+            && error.outcome.is_transient()
+            && job.attempts < self.config.scoring.max_attempts
+        {
+            return self.put_back(job, now, error).await;
+        }
+        let result = EvaluationResult {
+            outcome: error.outcome.code(),
+            done: own_fault,
+            message: Some(error.message),
+            solves: count(solves),
+            logs: "[]".into(),
+            fuel: 0,
+            finished_at: now,
+        };
+        self.finish(job, result).await
+    }
+
+    async fn put_back(&self, job: &Job, now: f64, error: PluginError) -> Result<(), PipelineError> {
+        let scoring = &self.config.scoring;
+        let doubled =
+            scoring.retry_s * 2_f64.powi(job.attempts.saturating_sub(1).min(60).cast_signed());
+        let not_before = now + doubled.min(scoring.max_retry_s);
+        tracing::warn!(
+            challenge = job.key.challenge,
+            artifact = job.key.artifact_digest,
+            attempt = job.attempts,
+            outcome = error.outcome.code(),
+            reason = error.message,
+            retry_in_s = not_before - now,
+            "evaluation put back"
+        );
+        let outcome = error.outcome.code();
+        self.store
+            .return_job(
+                job.id,
+                self.lease.clone(),
+                not_before,
+                outcome,
+                error.message,
+            )
+            .await?;
+        Ok(())
+    }
+
+    async fn finish(&self, job: &Job, result: EvaluationResult) -> Result<(), PipelineError> {
+        let (outcome, message) = (result.outcome, result.message.clone());
+        let stored = self
+            .store
+            .finish_job(job.id, self.lease.clone(), result)
+            .await?;
+        tracing::info!(
+            challenge = job.key.challenge,
+            artifact = job.key.artifact_digest,
+            outcome,
+            reason = message,
+            stored,
+            "evaluated"
+        );
+        Ok(())
+    }
+}
+
+/// How often each outcome came, as a JSON object.
+fn count(solves: &[SolveRecord]) -> String {
+    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    for solve in solves {
+        *counts.entry(solve.outcome.code()).or_default() += 1;
+    }
+    serde_json::json!(counts).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::seed;
+
+    #[test]
+    fn a_seed_belongs_to_one_deployment_challenge_and_day() {
+        // printf 'proctor-seed' + u64be(7) + u64be(6) + 'digits' + u64be(10) + '2026-08-22' | sha256sum
+        let expected = 12_204_513_338_025_395_912;
+        assert_eq!(seed(7, "digits", "2026-08-22"), expected);
+        assert_ne!(seed(8, "digits", "2026-08-22"), expected);
+        assert_ne!(seed(7, "digit", "s2026-08-22"), expected);
+    }
+}

@@ -1,0 +1,219 @@
+//! What is known of each commit, in memory, in the shape that the API serves.
+
+use super::judge::StoredComparison;
+use super::pipeline::PipelineError;
+use crate::sandbox::types::ScoringLog;
+use crate::store::{CommitRow, CommitState, Store};
+use serde::Serialize;
+use serde_json::Value;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// A commit as validators may see it: RedTeam's `MinerChallengeCommit` after
+/// `public_view`, which leaves inputs and outputs out. What a sealed commit
+/// holds is left out too.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PublicCommit {
+    /// The miner's uid.
+    pub miner_uid: u16,
+    /// The miner's hotkey.
+    pub miner_hotkey: String,
+    /// The challenge.
+    pub challenge_name: String,
+    /// The artifact, once revealed.
+    pub docker_hub_id: Option<String>,
+    /// When it was committed, in seconds since the Unix epoch.
+    pub commit_timestamp: Option<f64>,
+    /// What was published.
+    pub encrypted_commit: String,
+    /// What opens it, once revealed.
+    pub key: Option<String>,
+    /// What was in it, once revealed.
+    pub commit: Option<String>,
+    /// One entry per task.
+    pub scoring_logs: Vec<PublicScoringLog>,
+    /// By the reference's artifact.
+    pub comparison_logs: BTreeMap<String, Vec<PublicComparisonLog>>,
+    /// When it was judged, in seconds since the Unix epoch.
+    pub scored_timestamp: Option<f64>,
+    /// Its score, once judged.
+    pub score: Option<f64>,
+    /// Its penalty, once judged.
+    pub penalty: Option<f64>,
+    /// Whether it is accepted, once judged.
+    pub accepted: Option<bool>,
+}
+
+/// One task, without input and output.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PublicScoringLog {
+    score: f64,
+    miner_input: Option<Value>,
+    miner_output: Option<Value>,
+    error: Option<String>,
+    baseline_score: Option<f64>,
+    input_hash: Option<String>,
+}
+
+/// One comparison, without inputs and outputs.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PublicComparisonLog {
+    similarity_score: f64,
+    miner_input: Option<Value>,
+    miner_output: Option<Value>,
+    reference_output: Option<Value>,
+    error: Option<String>,
+    input_hash: Option<String>,
+    reason: Option<String>,
+    reference_hotkey: Option<String>,
+    reference_similarity_score: Option<f64>,
+}
+
+impl PublicCommit {
+    fn new(commit: CommitRow, scoring_logs: Vec<ScoringLog>) -> Result<Self, PipelineError> {
+        let revealed = !matches!(commit.state, CommitState::Sealed | CommitState::Refused);
+        let mut comparison_logs: BTreeMap<String, Vec<PublicComparisonLog>> = BTreeMap::new();
+        if let Some(stored) = &commit.comparisons {
+            for comparison in serde_json::from_str::<Vec<StoredComparison>>(stored)? {
+                let logs = comparison.logs.into_iter().map(|log| PublicComparisonLog {
+                    similarity_score: log.similarity,
+                    miner_input: None,
+                    miner_output: None,
+                    reference_output: None,
+                    error: None,
+                    input_hash: None,
+                    reason: log.reason,
+                    reference_hotkey: Some(comparison.hotkey.clone()),
+                    reference_similarity_score: None,
+                });
+                comparison_logs
+                    .entry(comparison.artifact)
+                    .or_default()
+                    .extend(logs);
+            }
+        }
+        Ok(PublicCommit {
+            miner_uid: commit.miner_uid,
+            miner_hotkey: commit.miner_hotkey,
+            challenge_name: commit.challenge,
+            docker_hub_id: commit.artifact.filter(|_| revealed),
+            commit_timestamp: commit.committed_at,
+            encrypted_commit: commit.encrypted_commit,
+            key: commit.key.filter(|_| revealed),
+            commit: commit.text.filter(|_| revealed),
+            scoring_logs: scoring_logs
+                .into_iter()
+                .map(|log| PublicScoringLog {
+                    score: log.score,
+                    miner_input: None,
+                    miner_output: None,
+                    error: log.error,
+                    baseline_score: log.baseline_score,
+                    input_hash: None,
+                })
+                .collect(),
+            comparison_logs,
+            scored_timestamp: commit.judged_at,
+            score: commit.score,
+            penalty: commit.penalty,
+            accepted: commit.accepted,
+        })
+    }
+}
+
+/// All commits by challenge and ciphertext. Clones share everything.
+#[derive(Debug, Clone, Default)]
+pub struct Results(Arc<RwLock<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    revision: i64,
+    challenges: HashMap<String, Challenge>,
+}
+
+#[derive(Debug, Default)]
+struct Challenge {
+    commits: HashMap<String, Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    /// Of several miners that published the same ciphertext, the first.
+    id: i64,
+    waiting: bool,
+    commit: Arc<PublicCommit>,
+}
+
+impl Results {
+    /// Reads what changed in the database since the last time.
+    ///
+    /// # Errors
+    ///
+    /// See [`PipelineError`].
+    pub async fn refresh(&self, store: &Store) -> Result<(), PipelineError> {
+        loop {
+            let since = self.look(|state| state.revision);
+            let changed = store.commits_since(since).await?;
+            if changed.is_empty() {
+                return Ok(());
+            }
+            for commit in changed {
+                let logs = match commit.evaluation_id {
+                    Some(id) => store.evaluation_by_id(id).await?,
+                    None => None,
+                };
+                let logs = logs.map_or(Ok(Vec::new()), |row| serde_json::from_str(&row.logs))?;
+                self.put(commit, logs)?;
+            }
+        }
+    }
+
+    fn put(&self, commit: CommitRow, logs: Vec<ScoringLog>) -> Result<(), PipelineError> {
+        let (id, revision) = (commit.id, commit.revision);
+        let waiting = matches!(commit.state, CommitState::Revealed | CommitState::Evaluated);
+        let (challenge, encrypted) = (commit.challenge.clone(), commit.encrypted_commit.clone());
+        let commit = Arc::new(PublicCommit::new(commit, logs)?);
+        let mut state = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let commits = &mut state.challenges.entry(challenge).or_default().commits;
+        if commits.get(&encrypted).is_none_or(|known| known.id >= id) {
+            commits.insert(
+                encrypted,
+                Entry {
+                    id,
+                    waiting,
+                    commit,
+                },
+            );
+        }
+        state.revision = state.revision.max(revision);
+        Ok(())
+    }
+
+    fn look<T>(&self, look: impl FnOnce(&State) -> T) -> T {
+        look(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether any commit of the challenge is known.
+    pub fn knows(&self, challenge: &str) -> bool {
+        self.look(|state| state.challenges.contains_key(challenge))
+    }
+
+    /// The commits with these ciphertexts, in order; none where unknown.
+    pub fn get(&self, challenge: &str, encrypted: &[String]) -> Vec<Option<Arc<PublicCommit>>> {
+        self.look(|state| {
+            let commits = state.challenges.get(challenge).map(|c| &c.commits);
+            encrypted
+                .iter()
+                .map(|encrypted| Some(Arc::clone(&commits?.get(encrypted)?.commit)))
+                .collect()
+        })
+    }
+
+    /// Whether no revealed commit of the challenge waits for a verdict.
+    pub fn is_done(&self, challenge: &str) -> bool {
+        self.look(|state| {
+            let commits = state.challenges.get(challenge).map(|c| &c.commits);
+            commits.is_none_or(|commits| !commits.values().any(|entry| entry.waiting))
+        })
+    }
+}

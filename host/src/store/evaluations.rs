@@ -1,0 +1,443 @@
+//! Evaluations: a queue of jobs, each with its result once it is done.
+
+use super::{Store, StoreError};
+use rusqlite::{OptionalExtension, Row};
+
+/// What an evaluation depends on. A result is stored once per key.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct JobKey {
+    /// Name of the challenge.
+    pub challenge: String,
+    /// SHA-256 of the plugin.
+    pub plugin_digest: String,
+    /// SHA-256 of the challenge's settings.
+    pub settings_digest: String,
+    /// SHA-256 of the artifact.
+    pub artifact_digest: String,
+}
+
+/// A job that was leased: all that a worker needs to know.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// The row's number.
+    pub id: i64,
+    /// What to evaluate, and with what.
+    pub key: JobKey,
+    /// The seed of the call.
+    pub seed: u64,
+    /// The logical time of the call.
+    pub now: f64,
+    /// Attempts so far, this one included.
+    pub attempts: u32,
+    /// When it was queued.
+    pub queued_at: f64,
+}
+
+/// How a job ended.
+#[derive(Debug, Clone)]
+pub struct EvaluationResult {
+    /// The outcome's code.
+    pub outcome: &'static str,
+    /// Whether there is a result; else the job failed for good.
+    pub done: bool,
+    /// Why not, for people.
+    pub message: Option<String>,
+    /// The submission's own outcomes and how often, JSON.
+    pub solves: String,
+    /// Scoring logs, JSON.
+    pub logs: String,
+    /// Fuel that the challenge used.
+    pub fuel: u64,
+    /// When, in seconds since the Unix epoch.
+    pub finished_at: f64,
+}
+
+/// An evaluation that has ended.
+#[derive(Debug, Clone)]
+pub struct EvaluationRow {
+    /// The row's number.
+    pub id: i64,
+    /// What was evaluated, and with what.
+    pub key: JobKey,
+    /// The seed of the call.
+    pub seed: u64,
+    /// The logical time of the call.
+    pub now: f64,
+    /// Whether there is a result.
+    pub done: bool,
+    /// The outcome's code.
+    pub outcome: String,
+    /// For people.
+    pub message: Option<String>,
+    /// The submission's own outcomes and how often, JSON.
+    pub solves: String,
+    /// Scoring logs, JSON.
+    pub logs: String,
+}
+
+/// How much waits.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct QueueDepth {
+    /// Jobs that wait or run.
+    pub jobs: u64,
+    /// When the oldest of them was queued.
+    pub oldest: Option<f64>,
+}
+
+const COLUMNS: &str = "id, challenge, plugin_digest, settings_digest, artifact_digest";
+
+fn key(row: &Row<'_>) -> rusqlite::Result<JobKey> {
+    Ok(JobKey {
+        challenge: row.get("challenge")?,
+        plugin_digest: row.get("plugin_digest")?,
+        settings_digest: row.get("settings_digest")?,
+        artifact_digest: row.get("artifact_digest")?,
+    })
+}
+
+impl Store {
+    /// Queues a job, unless there is one with its key. Returns whether it is
+    /// new.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    pub async fn enqueue(
+        &self,
+        key: JobKey,
+        engine: String,
+        seed: u64,
+        logical_now: f64,
+        queued_at: f64,
+    ) -> Result<bool, StoreError> {
+        self.write(move |tx| {
+            let added = tx
+                .prepare_cached(
+                    "INSERT OR IGNORE INTO evaluations (challenge, plugin_digest, settings_digest,
+                         artifact_digest, engine, seed, now, queued_at, not_before)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8)",
+                )?
+                .execute((
+                    key.challenge,
+                    key.plugin_digest,
+                    key.settings_digest,
+                    key.artifact_digest,
+                    engine,
+                    seed.cast_signed(),
+                    logical_now,
+                    queued_at,
+                ))?;
+            Ok(added == 1)
+        })
+        .await
+    }
+
+    /// Leases the job that waits longest and may run now, to `lease`.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    pub async fn lease(&self, lease: String, now: f64) -> Result<Option<Job>, StoreError> {
+        self.write(move |tx| {
+            let sql = format!(
+                "UPDATE evaluations SET state = 'leased', lease = ?1, attempts = attempts + 1
+                 WHERE id = (SELECT id FROM evaluations WHERE state = 'queued' AND not_before <= ?2
+                     ORDER BY not_before, id LIMIT 1)
+                 RETURNING {COLUMNS}, seed, now, attempts, queued_at"
+            );
+            let job = tx
+                .prepare_cached(&sql)?
+                .query_row((lease, now), |row| {
+                    Ok(Job {
+                        id: row.get("id")?,
+                        key: key(row)?,
+                        seed: row.get::<_, i64>("seed")?.cast_unsigned(),
+                        now: row.get("now")?,
+                        attempts: row.get("attempts")?,
+                        queued_at: row.get("queued_at")?,
+                    })
+                })
+                .optional()?;
+            Ok(job)
+        })
+        .await
+    }
+
+    /// Returns every job that is leased to somebody else than `lease`: a host
+    /// that has the data directory knows that nobody else is alive.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    pub async fn return_leases(&self, lease: String) -> Result<usize, StoreError> {
+        self.write(move |tx| {
+            Ok(tx.execute(
+                "UPDATE evaluations SET state = 'queued', lease = NULL
+                 WHERE state = 'leased' AND lease IS NOT ?1",
+                [lease],
+            )?)
+        })
+        .await
+    }
+
+    /// Returns a job, to be tried again from `not_before` on.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    pub async fn return_job(
+        &self,
+        job: i64,
+        lease: String,
+        not_before: f64,
+        outcome: &'static str,
+        message: String,
+    ) -> Result<(), StoreError> {
+        self.write(move |tx| {
+            tx.execute(
+                "UPDATE evaluations SET state = 'queued', lease = NULL, not_before = ?3,
+                     outcome = ?4, message = ?5
+                 WHERE id = ?1 AND state = 'leased' AND lease = ?2",
+                (job, lease, not_before, outcome, message),
+            )?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Stores a job's result, once. Returns whether this was the first.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    pub async fn finish_job(
+        &self,
+        job: i64,
+        lease: String,
+        result: EvaluationResult,
+    ) -> Result<bool, StoreError> {
+        self.write(move |tx| {
+            let changed = tx.execute(
+                "UPDATE evaluations SET state = ?3, lease = NULL, outcome = ?4, message = ?5,
+                     solves = ?6, logs = ?7, fuel = ?8, finished_at = ?9
+                 WHERE id = ?1 AND state = 'leased' AND lease = ?2",
+                (
+                    job,
+                    lease,
+                    if result.done { "done" } else { "failed" },
+                    result.outcome,
+                    result.message,
+                    result.solves,
+                    result.logs,
+                    result.fuel.cast_signed(),
+                    result.finished_at,
+                ),
+            )?;
+            Ok(changed == 1)
+        })
+        .await
+    }
+
+    /// The evaluation with this key, if it has ended.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    pub async fn evaluation(&self, key: JobKey) -> Result<Option<EvaluationRow>, StoreError> {
+        self.read(move |connection| {
+            let row = connection
+                .prepare_cached(
+                    "SELECT * FROM evaluations WHERE challenge = ?1 AND plugin_digest = ?2
+                         AND settings_digest = ?3 AND artifact_digest = ?4
+                         AND state IN ('done', 'failed')",
+                )?
+                .query_row(
+                    (
+                        key.challenge,
+                        key.plugin_digest,
+                        key.settings_digest,
+                        key.artifact_digest,
+                    ),
+                    evaluation,
+                )
+                .optional()?;
+            Ok(row)
+        })
+        .await
+    }
+
+    /// The evaluation with this number, if it has ended.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    pub async fn evaluation_by_id(&self, id: i64) -> Result<Option<EvaluationRow>, StoreError> {
+        self.read(move |connection| {
+            let row = connection
+                .prepare_cached(
+                    "SELECT * FROM evaluations WHERE id = ?1 AND state IN ('done', 'failed')",
+                )?
+                .query_row([id], evaluation)
+                .optional()?;
+            Ok(row)
+        })
+        .await
+    }
+
+    /// How many attempts the job with this key has had, if it waits or runs.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    pub async fn pending_attempts(&self, key: JobKey) -> Result<Option<u32>, StoreError> {
+        self.read(move |connection| {
+            let attempts = connection
+                .prepare_cached(
+                    "SELECT attempts FROM evaluations WHERE challenge = ?1 AND plugin_digest = ?2
+                         AND settings_digest = ?3 AND artifact_digest = ?4
+                         AND state IN ('queued', 'leased')",
+                )?
+                .query_row(
+                    (
+                        key.challenge,
+                        key.plugin_digest,
+                        key.settings_digest,
+                        key.artifact_digest,
+                    ),
+                    |row| row.get(0),
+                )
+                .optional()?;
+            Ok(attempts)
+        })
+        .await
+    }
+
+    /// Drops jobs that wait for a version of a plugin other than `active`, as
+    /// (challenge, plugin digest, settings digest). They are queued again should
+    /// it come back.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    pub async fn drop_retired(
+        &self,
+        active: Vec<(String, String, String)>,
+    ) -> Result<usize, StoreError> {
+        self.write(move |tx| {
+            let waiting: Vec<(i64, (String, String, String))> = tx
+                .prepare_cached(
+                    "SELECT id, challenge, plugin_digest, settings_digest FROM evaluations
+                     WHERE state = 'queued'",
+                )?
+                .query_map([], |row| {
+                    Ok((row.get(0)?, (row.get(1)?, row.get(2)?, row.get(3)?)))
+                })?
+                .collect::<Result<_, _>>()?;
+            let mut dropped = 0;
+            for (id, version) in waiting {
+                if !active.contains(&version) {
+                    dropped += tx.execute("DELETE FROM evaluations WHERE id = ?1", [id])?;
+                }
+            }
+            Ok(dropped)
+        })
+        .await
+    }
+
+    /// How much waits.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    pub async fn queue_depth(&self) -> Result<QueueDepth, StoreError> {
+        self.read(|connection| {
+            let depth = connection
+                .prepare_cached(
+                    "SELECT count(*), min(queued_at) FROM evaluations
+                     WHERE state IN ('queued', 'leased')",
+                )?
+                .query_row([], |row| {
+                    Ok(QueueDepth {
+                        jobs: row.get(0)?,
+                        oldest: row.get(1)?,
+                    })
+                })?;
+            Ok(depth)
+        })
+        .await
+    }
+
+    /// Comparison logs of a candidate with references, by reference; both are
+    /// numbers of evaluations. Those that are not known are left out.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    pub async fn comparisons(
+        &self,
+        key: JobKey,
+        candidate: i64,
+    ) -> Result<std::collections::BTreeMap<i64, String>, StoreError> {
+        self.read(move |connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT reference, logs FROM comparisons WHERE challenge = ?1
+                     AND plugin_digest = ?2 AND settings_digest = ?3 AND candidate = ?4",
+            )?;
+            let found = statement.query_map(
+                (
+                    key.challenge,
+                    key.plugin_digest,
+                    key.settings_digest,
+                    candidate,
+                ),
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )?;
+            Ok(found.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
+    /// Stores comparison logs of a candidate with references.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    pub async fn put_comparisons(
+        &self,
+        key: JobKey,
+        candidate: i64,
+        logs: Vec<(i64, String)>,
+    ) -> Result<(), StoreError> {
+        self.write(move |tx| {
+            let mut statement = tx.prepare_cached(
+                "INSERT OR IGNORE INTO comparisons VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )?;
+            for (reference, logs) in logs {
+                statement.execute((
+                    &key.challenge,
+                    &key.plugin_digest,
+                    &key.settings_digest,
+                    candidate,
+                    reference,
+                    logs,
+                ))?;
+            }
+            Ok(())
+        })
+        .await
+    }
+}
+
+fn evaluation(row: &Row<'_>) -> rusqlite::Result<EvaluationRow> {
+    Ok(EvaluationRow {
+        id: row.get("id")?,
+        key: key(row)?,
+        seed: row.get::<_, i64>("seed")?.cast_unsigned(),
+        now: row.get("now")?,
+        done: row.get_ref("state")?.as_str()? == "done",
+        outcome: row.get("outcome")?,
+        message: row.get("message")?,
+        solves: row.get("solves")?,
+        logs: row.get("logs")?,
+    })
+}

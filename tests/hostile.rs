@@ -1,0 +1,24 @@
+//! What hostile challenges and submissions try, and what comes of it: each is
+//! contained with a code of its own, while a well-behaved challenge that runs
+//! beside it comes to the same result with the same fuel as ever.
+
+#[path = "hostile/answers.rs"]
+mod answers;
+#[path = "hostile/components.rs"]
+mod components;
+#[path = "hostile/database.rs"]
+mod database;
+#[path = "hostile/deterministic.rs"]
+mod deterministic;
+#[path = "hostile/endless.rs"]
+mod endless;
+#[path = "hostile/files.rs"]
+mod files;
+#[path = "hostile/memory.rs"]
+mod memory;
+#[path = "hostile/setup.rs"]
+mod setup;
+#[path = "hostile/solvers.rs"]
+mod solvers;
+#[path = "hostile/traps.rs"]
+mod traps;
