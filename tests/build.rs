@@ -3,6 +3,8 @@
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::{env, fs};
@@ -26,19 +28,37 @@ fn main() -> Result<()> {
         println!("cargo::rerun-if-changed={}", root.join(source).display());
     }
     println!("cargo::rerun-if-changed=build.rs");
-    let guests = out.join("guests");
-    // Nothing of an earlier build may look like a guest of this one.
-    if guests.exists() {
-        fs::remove_dir_all(&guests)?;
-    }
-    fs::create_dir_all(&guests)?;
+    let mut guests = BTreeMap::new();
     for component in rust_guests(root, &out)? {
         let name = component
             .file_name()
             .context("a component without a name")?;
-        fs::copy(&component, guests.join(name))?;
+        guests.insert(name.to_owned(), fs::read(&component)?);
     }
-    text_guests(root, &guests)
+    text_guests(root, &mut guests)?;
+    replace(&out.join("guests"), &guests)
+}
+
+/// Makes `directory` hold these files and no others. Each is replaced at once,
+/// because the tests of another build may be reading it.
+fn replace(directory: &Path, files: &BTreeMap<OsString, Vec<u8>>) -> Result<()> {
+    fs::create_dir_all(directory)?;
+    for (name, bytes) in files {
+        let path = directory.join(name);
+        if fs::read(&path).is_ok_and(|old| &old == bytes) {
+            continue;
+        }
+        let new = path.with_extension("new");
+        fs::write(&new, bytes)?;
+        fs::rename(new, path)?;
+    }
+    for file in fs::read_dir(directory)? {
+        let file = file?;
+        if !files.contains_key(&file.file_name()) {
+            fs::remove_file(file.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// Builds the packages, and returns the components that cargo made of them.
@@ -130,7 +150,7 @@ fn has_target() -> bool {
 /// Assembles `tests/guests/wat`. The folder tells what becomes of a file: a
 /// `component` stands as it is, so does a core `module`, and the others are core
 /// modules that are made components of the world with the folder's name.
-fn text_guests(root: &Path, guests: &Path) -> Result<()> {
+fn text_guests(root: &Path, guests: &mut BTreeMap<OsString, Vec<u8>>) -> Result<()> {
     for folder in fs::read_dir(root.join("tests/guests/wat"))? {
         let folder = folder?.path();
         let world = folder
@@ -145,7 +165,8 @@ fn text_guests(root: &Path, guests: &Path) -> Result<()> {
                 _ => component(root, world, binary).with_context(|| file.display().to_string())?,
             };
             let name = file.file_stem().context("a file without a name")?;
-            fs::write(guests.join(name).with_extension("wasm"), binary)?;
+            let name = Path::new(name).with_extension("wasm");
+            guests.insert(name.into_os_string(), binary);
         }
     }
     Ok(())

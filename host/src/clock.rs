@@ -2,7 +2,7 @@
 //! comes from, and how it is written.
 
 use std::time::{Duration, SystemTime};
-use time::OffsetDateTime;
+use time::{Date, OffsetDateTime};
 
 /// Seconds since the Unix epoch, by the system's clock.
 pub fn unix_now() -> f64 {
@@ -25,14 +25,19 @@ pub fn day(now: f64) -> String {
         .to_string()
 }
 
-/// When the day of a time began, in seconds since the Unix epoch.
-pub fn start_of_day(now: f64) -> f64 {
-    (now / DAY).floor() * DAY
+/// When a day began, in seconds since the Unix epoch; none if it is no day as
+/// [`day`] writes it.
+pub fn start_of_day(day: &str) -> Option<f64> {
+    let mut parts = day.splitn(3, '-');
+    let year = parts.next()?.parse().ok()?;
+    let month: u8 = parts.next()?.parse().ok()?;
+    let date = Date::from_calendar_date(year, month.try_into().ok()?, parts.next()?.parse().ok()?);
+    Some(date.ok()?.midnight().assume_utc().unix_timestamp() as f64)
 }
 
 /// The hour of a time, 0 to 23, UTC.
 pub fn hour(now: f64) -> u8 {
-    ((now - start_of_day(now)) / 3_600.0) as u8
+    (now.rem_euclid(DAY) / 3_600.0) as u8
 }
 
 #[cfg(test)]
@@ -51,6 +56,8 @@ mod tests {
             assert_eq!(day(seconds), date);
         }
         assert_eq!(hour(1_787_410_800.0), 15);
-        assert_eq!(start_of_day(1_787_410_800.0), 1_787_356_800.0);
+        assert_eq!(start_of_day("2026-08-22"), Some(1_787_356_800.0));
+        assert_eq!(start_of_day("2026-02-29"), None);
+        assert_eq!(start_of_day("today"), None);
     }
 }

@@ -24,14 +24,20 @@ use writer::Writer;
 /// Migrations, in order. Published ones never change; new ones are added.
 const MIGRATIONS: &[&str] = &[include_str!("store/migrations/0001_foundation.sql")];
 
+/// Connections for reading that are kept open while nobody reads.
+const IDLE_READERS: usize = 8;
+
 /// Why the store has no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// SQLite refused.
     #[error("database: {0}")]
     Sqlite(#[from] rusqlite::Error),
+    /// A transaction could not be begun or committed: nothing of it is stored.
+    #[error("nothing was written to the database: {0}")]
+    NotWritten(String),
     /// What is stored cannot be read.
-    #[error("database: {0}")]
+    #[error("what is in the database cannot be read: {0}")]
     Corrupt(String),
     /// The file was written by a newer version.
     #[error("the database has version {found}, and this program knows {known}: use a newer one")]
@@ -109,7 +115,10 @@ impl Store {
                 None => connect(&inner.path, OpenFlags::SQLITE_OPEN_READ_ONLY)?,
             };
             let result = work(&connection);
-            inner.lock_readers().push(connection);
+            let mut idle = inner.lock_readers();
+            if idle.len() < IDLE_READERS {
+                idle.push(connection);
+            }
             result
         })
         .await

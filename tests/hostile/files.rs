@@ -177,3 +177,17 @@ async fn a_directory_that_is_not_there_is_not_the_challenges_fault() {
     assert_eq!(called.outcome(), Outcome::Unavailable);
     assert!(called.result.unwrap_err().message.contains("absent"));
 }
+
+/// Each open file is a file descriptor of the host.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hoard_of_open_files_is_denied() {
+    let volume = Volume::new();
+    fs::write(volume.path("data/a"), "").unwrap();
+    let hold = |times: u32| json!({"do": "files", "steps": [{"op": "hold", "path": "/data/a", "times": times}]});
+    let called = beside(WORLD.look(hold(50), &volume.grants)).await;
+    assert_eq!(called.result.unwrap(), json!([{"ok": "50"}]));
+    let called = beside(WORLD.look(hold(100_000), &volume.grants)).await;
+    let error = called.result.unwrap_err();
+    assert_eq!(error.outcome, Outcome::Denied, "{error}");
+    assert!(error.message.contains("table"), "{}", error.message);
+}

@@ -175,7 +175,7 @@ async fn copies_between_components_do_not_hold_up_the_deadline() {
     let (called, records) =
         beside(WORLD.solve(&solver, limits, Limits::default(), &[json!({})])).await;
     assert_eq!(called.outcome(), Outcome::Ok);
-    assert_eq!(records[0].outcome, Outcome::Timeout);
+    assert_eq!(records[0].outcome, Outcome::Timeout, "{:?}", called.result);
     assert!(
         called.report.elapsed < Duration::from_secs(3),
         "{:?}",

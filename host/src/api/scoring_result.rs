@@ -7,6 +7,7 @@ use crate::scoring::PublicCommit;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -32,7 +33,17 @@ struct Data {
 
 /// `POST /get_scoring_result`: what is known of commits, null where nothing is.
 /// From memory; never waits for scoring.
-pub(super) async fn get_scoring_result(State(app): State<App>, body: Bytes) -> Response {
+pub(super) async fn get_scoring_result(
+    State(app): State<App>,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let body = match body {
+        Ok(body) => body,
+        Err(rejection) => {
+            let (status, detail) = (rejection.status(), rejection.body_text());
+            return Problem::new(status, "body_rejected", detail).into_response();
+        }
+    };
     let (challenge, encrypted) = match read(&body) {
         Ok(asked) => asked,
         Err(problems) => {

@@ -136,8 +136,8 @@ impl Loader {
                 .collect()
         });
         for path in gone {
-            tracing::info!(file = %path.display(), "plugin retired");
             self.plugins.update(|entries| entries.remove(&path));
+            tracing::info!(file = %path.display(), "plugin retired");
         }
     }
 

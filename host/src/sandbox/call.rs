@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::task::JoinError;
 use tokio::time::Instant;
 use wasmtime::component::ResourceTableError;
-use wasmtime::{Store, Trap};
+use wasmtime::{Store, Trap, UpdateDeadline};
 use wasmtime_wasi::I32Exit;
 
 /// What a call is about: what its result depends on beside component and input.
@@ -80,10 +80,6 @@ impl<T> Called<T> {
     }
 }
 
-/// How often a guest gives way to others, in fuel: about a millisecond. What
-/// takes long without taking fuel is stopped by the ticks of the engine.
-const YIELD_INTERVAL: u64 = 1_000_000;
-
 /// Raised in a guest whose time is over.
 #[derive(Debug, thiserror::Error)]
 #[error("the time of the call is over")]
@@ -120,11 +116,13 @@ impl Sandbox {
         store.limiter(|state| &mut state.limiter);
         store.call_hook(|mut context, hook| context.data_mut().count_host_call(hook));
         store.set_hostcall_fuel(limits.output_bytes);
-        let metered = store
-            .set_fuel(limits.fuel)
-            .and_then(|()| store.fuel_async_yield_interval(Some(YIELD_INTERVAL)));
-        store.epoch_deadline_async_yield_and_update(1);
-        let returned = match metered {
+        // Each tick of the engine, the guest gives way to others.
+        store.epoch_deadline_callback(|mut context| {
+            context.data_mut().forget_host_call();
+            Ok(UpdateDeadline::Yield(1))
+        });
+        store.set_epoch_deadline(1);
+        let returned = match store.set_fuel(limits.fuel) {
             Ok(()) => until(deadline, call(&mut store)).await,
             Err(error) => Some(Err(error)),
         };

@@ -6,6 +6,7 @@ use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::limits::Limit;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, params_from_iter};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -81,6 +82,9 @@ impl State {
                 Ok(connection) => connection,
                 Err(error) => return (None, Err(error)),
             };
+            if log_bytes(&path) > 2 * u64::from(pages) * PAGE_BYTES {
+                return (Some(connection), Ok(Err(DatabaseError::Full)));
+            }
             let result = connection
                 .progress_handler(STEPS, Some(move || Instant::now() >= deadline))
                 .and_then(|()| work(&connection, output_bytes));
@@ -90,6 +94,17 @@ impl State {
         grant.connection = connection;
         Ok(result.unwrap_or_else(|error| Err(database_error(error))))
     }
+}
+
+/// Size of a page of SQLite, as it makes files.
+const PAGE_BYTES: u64 = 4096;
+
+/// Size of the write-ahead log. Another call that reads keeps it from being
+/// folded into the file, so that it may outgrow the file's own limit.
+fn log_bytes(path: &Path) -> u64 {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    fs::metadata(log).map_or(0, |metadata| metadata.len())
 }
 
 /// Bytes that one value may have. What SQLite does with one value is a single
@@ -138,6 +153,10 @@ fn authorize(context: AuthContext<'_>) -> Authorization {
         // Extensions of SQLite, whose work is not bounded by what is below.
         AuthAction::CreateVtable { .. } | AuthAction::DropVtable { .. } => false,
         // Neither on the file nor within its limit.
+        AuthAction::CreateIndex { .. }
+        | AuthAction::CreateTable { .. }
+        | AuthAction::CreateTrigger { .. }
+        | AuthAction::CreateView { .. } => context.database_name != Some("temp"),
         AuthAction::CreateTempIndex { .. }
         | AuthAction::CreateTempTable { .. }
         | AuthAction::CreateTempTrigger { .. }
@@ -247,8 +266,7 @@ fn is_harmless(function: &str) -> bool {
         "upper",
         "zeroblob",
     ];
-    internal.iter().any(|prefix| function.starts_with(prefix))
-        || functions.binary_search_by(|f| (*f).cmp(function)).is_ok()
+    internal.iter().any(|prefix| function.starts_with(prefix)) || functions.contains(&function)
 }
 
 fn read_rows(
@@ -258,11 +276,7 @@ fn read_rows(
     output_bytes: usize,
 ) -> rusqlite::Result<Result<Rows, DatabaseError>> {
     let mut statement = connection.prepare(sql)?;
-    let columns: Vec<String> = statement
-        .column_names()
-        .into_iter()
-        .map(str::to_owned)
-        .collect();
+    let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let mut found = statement.query(params_from_iter(parameters.into_iter().map(to_sqlite)))?;
     let mut rows = Vec::new();
     let mut bytes = 0;
@@ -324,8 +338,11 @@ fn database_error(error: rusqlite::Error) -> DatabaseError {
             | ErrorCode::DatabaseCorrupt
             | ErrorCode::NotADatabase,
         ) => DatabaseError::Unavailable(text),
-        // SQLite has no code of its own for an ATTACH beyond the limit of zero.
-        _ if text.contains("too many attached databases") => DatabaseError::Denied(text),
+        // SQLite has no codes of their own for a function that is refused, and
+        // for an ATTACH beyond the limit of zero.
+        _ if text.contains("not authorized") || text.contains("too many attached databases") => {
+            DatabaseError::Denied(text)
+        }
         _ => DatabaseError::Invalid(text),
     }
 }

@@ -52,7 +52,7 @@ impl SolverComponent {
         context: &CallContext,
         limits: &Limits,
         time_left: Duration,
-        task: &String,
+        task: &str,
     ) -> Called<String> {
         let context = CallContext {
             settings: "{}".into(),

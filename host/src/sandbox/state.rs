@@ -34,6 +34,10 @@ pub(super) struct State {
     host_calls_limit: u64,
 }
 
+/// Handles that a guest may hold at a time: open files, streams, timers. Each
+/// open file is a file descriptor of the host, which has about a thousand.
+const HANDLES: usize = 128;
+
 impl State {
     pub(super) fn new(
         context: CallContext,
@@ -65,9 +69,11 @@ impl State {
                     )
                 })?;
         }
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(HANDLES);
         Ok(State {
             wasi: wasi.build(),
-            table: ResourceTable::new(),
+            table,
             limiter: Limiter::new(limits),
             context,
             deadline,
@@ -89,16 +95,25 @@ impl State {
         self.deadline.saturating_duration_since(Instant::now())
     }
 
+    /// Counts a call to the host, and ends the guest if it was one too many. That
+    /// is found on the way back, when [`forget_host_call`](Self::forget_host_call)
+    /// has had its say.
     pub(super) fn count_host_call(&mut self, hook: CallHook) -> wasmtime::Result<()> {
-        if matches!(hook, CallHook::CallingHost) {
-            self.host_calls += 1;
-            if self.host_calls > self.host_calls_limit {
-                return Err(
-                    Denied(format!("more than {} host calls", self.host_calls_limit)).into(),
-                );
+        match hook {
+            CallHook::CallingHost => self.host_calls += 1,
+            CallHook::ReturningFromHost if self.host_calls > self.host_calls_limit => {
+                let limit = self.host_calls_limit;
+                return Err(Denied(format!("more than {limit} host calls")).into());
             }
+            _ => {}
         }
         Ok(())
+    }
+
+    /// Takes a call back that wasmtime made, not the guest: how often time passes
+    /// differs from run to run.
+    pub(super) fn forget_host_call(&mut self) {
+        self.host_calls = self.host_calls.saturating_sub(1);
     }
 }
 

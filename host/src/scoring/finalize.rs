@@ -176,3 +176,42 @@ fn record(paid: &Paid, plugin: &ActivePlugin) -> Result<Finalization, PipelineEr
         weights: serde_json::to_string(weights)?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn commit(id: i64, hotkey: &str, score: f64, accepted: bool) -> CommitRow {
+        CommitRow {
+            committed_at: Some(id as f64),
+            state: CommitState::Judged,
+            score: Some(score),
+            accepted: Some(accepted),
+            ..CommitRow::sample(id, hotkey)
+        }
+    }
+
+    #[test]
+    fn a_standing_is_the_best_accepted_commit() {
+        let best = |commits: &[CommitRow]| {
+            best_commits(commits.iter())
+                .map(|c| c.id)
+                .collect::<Vec<_>>()
+        };
+        let commits = [
+            commit(1, "a", 0.5, true),
+            commit(2, "a", 0.9, false),
+            commit(3, "a", 0.7, true),
+            commit(4, "a", 0.7, true),
+            commit(5, "b", 0.0, false),
+            commit(6, "c", 1.0, true),
+            commit(7, "c", 1.0, true),
+        ];
+        assert_eq!(
+            best(&commits),
+            [3, 7],
+            "equals stay, a perfect one is renewed"
+        );
+        assert!(best(&[]).is_empty());
+    }
+}

@@ -240,13 +240,14 @@ impl Pipeline {
             fresh.push((id, serde_json::to_string(&logs)?));
             found.insert(id, logs);
         }
+        let references = fresh.len();
+        self.store.put_comparisons(key, candidate.id, fresh).await?;
         tracing::info!(
             challenge = plugin.name(),
             artifact = candidate.key.artifact_digest,
-            references = fresh.len(),
+            references,
             "compared"
         );
-        self.store.put_comparisons(key, candidate.id, fresh).await?;
         Ok(found)
     }
 

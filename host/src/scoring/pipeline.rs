@@ -224,9 +224,14 @@ impl Pipeline {
             let Some(plugin) = self.scorer_of(&commit) else {
                 continue;
             };
-            let (Some(digest), Some(day)) = (&commit.artifact_digest, &commit.batch_day) else {
+            let day = commit.batch_day.as_deref();
+            let (Some(digest), Some(day), Some(start)) = (
+                &commit.artifact_digest,
+                day,
+                day.and_then(clock::start_of_day),
+            ) else {
                 return Err(PipelineError::Inconsistent(
-                    "a revealed commit without artifact",
+                    "a revealed commit without artifact or day",
                 ));
             };
             progress |= self
@@ -235,7 +240,7 @@ impl Pipeline {
                     job_key(&plugin, digest),
                     self.sandbox.identity().to_owned(),
                     super::seed(self.seed, &commit.challenge, day),
-                    clock::start_of_day(now),
+                    start,
                     now,
                 )
                 .await?;

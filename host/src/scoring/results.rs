@@ -2,6 +2,7 @@
 
 use super::judge::StoredComparison;
 use super::pipeline::PipelineError;
+use super::references::order;
 use crate::sandbox::types::ScoringLog;
 use crate::store::{CommitRow, CommitState, Store};
 use serde::Serialize;
@@ -138,8 +139,9 @@ struct Challenge {
 
 #[derive(Debug)]
 struct Entry {
-    /// Of several miners that published the same ciphertext, the first.
-    id: i64,
+    /// Of several miners that published the same ciphertext, the first counts:
+    /// the others copied it.
+    order: (i64, String, i64),
     waiting: bool,
     commit: Arc<PublicCommit>,
 }
@@ -169,21 +171,22 @@ impl Results {
     }
 
     fn put(&self, commit: CommitRow, logs: Vec<ScoringLog>) -> Result<(), PipelineError> {
-        let (id, revision) = (commit.id, commit.revision);
+        let revision = commit.revision;
+        let (at, hotkey, id) = order(&commit);
+        let order = (at, hotkey.to_owned(), id);
         let waiting = matches!(commit.state, CommitState::Revealed | CommitState::Evaluated);
         let (challenge, encrypted) = (commit.challenge.clone(), commit.encrypted_commit.clone());
         let commit = Arc::new(PublicCommit::new(commit, logs)?);
         let mut state = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let commits = &mut state.challenges.entry(challenge).or_default().commits;
-        if commits.get(&encrypted).is_none_or(|known| known.id >= id) {
-            commits.insert(
-                encrypted,
-                Entry {
-                    id,
-                    waiting,
-                    commit,
-                },
-            );
+        let known = commits.get(&encrypted);
+        if known.is_none_or(|known| order <= known.order) {
+            let entry = Entry {
+                order,
+                waiting,
+                commit,
+            };
+            commits.insert(encrypted, entry);
         }
         state.revision = state.revision.max(revision);
         Ok(())
@@ -215,5 +218,74 @@ impl Results {
             let commits = state.challenges.get(challenge).map(|c| &c.commits);
             commits.is_none_or(|commits| !commits.values().any(|entry| entry.waiting))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn commit(id: i64, hotkey: &str, at: f64, state: CommitState) -> CommitRow {
+        CommitRow {
+            committed_at: Some(at),
+            encrypted_commit: "token".into(),
+            key: Some("key".into()),
+            text: Some("c---sha256:00".into()),
+            artifact: Some("sha256:00".into()),
+            state,
+            ..CommitRow::sample(id, hotkey)
+        }
+    }
+
+    fn found(results: &Results) -> Arc<PublicCommit> {
+        results.get("c", &["token".into()]).remove(0).unwrap()
+    }
+
+    #[test]
+    fn what_a_sealed_commit_holds_is_not_shown() {
+        let results = Results::default();
+        results
+            .put(commit(1, "a", 1.0, CommitState::Sealed), Vec::new())
+            .unwrap();
+        let shown = found(&results);
+        assert_eq!(
+            (&shown.key, &shown.commit, &shown.docker_hub_id),
+            (&None, &None, &None)
+        );
+        results
+            .put(commit(1, "a", 1.0, CommitState::Revealed), Vec::new())
+            .unwrap();
+        assert_eq!(found(&results).key.as_deref(), Some("key"));
+    }
+
+    #[test]
+    fn of_miners_with_the_same_ciphertext_the_first_is_shown() {
+        let results = Results::default();
+        results
+            .put(commit(1, "copier", 2.0, CommitState::Revealed), Vec::new())
+            .unwrap();
+        results
+            .put(commit(2, "author", 1.0, CommitState::Revealed), Vec::new())
+            .unwrap();
+        results
+            .put(commit(1, "copier", 2.0, CommitState::Judged), Vec::new())
+            .unwrap();
+        assert_eq!(found(&results).miner_hotkey, "author");
+    }
+
+    #[test]
+    fn a_challenge_is_done_when_no_revealed_commit_waits() {
+        let results = Results::default();
+        assert!(results.is_done("c"));
+        for (state, done) in [
+            (CommitState::Sealed, true),
+            (CommitState::Revealed, false),
+            (CommitState::Evaluated, false),
+            (CommitState::Judged, true),
+            (CommitState::Failed, true),
+        ] {
+            results.put(commit(1, "a", 1.0, state), Vec::new()).unwrap();
+            assert_eq!(results.is_done("c"), done, "{state:?}");
+        }
     }
 }

@@ -49,31 +49,12 @@ pub(super) fn due(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::CommitState;
 
     fn commit(id: i64, hotkey: &str, committed_at: Option<f64>, key: bool) -> CommitRow {
         CommitRow {
-            id,
-            challenge: "c".into(),
-            miner_hotkey: hotkey.into(),
-            miner_uid: 1,
-            encrypted_commit: id.to_string(),
             committed_at,
             key: key.then(String::new),
-            state: CommitState::Sealed,
-            fault: None,
-            text: None,
-            artifact: None,
-            artifact_digest: None,
-            batch_day: None,
-            evaluation_id: None,
-            comparisons: None,
-            score: None,
-            penalty: None,
-            accepted: None,
-            reason: None,
-            judged_at: None,
-            revision: id,
+            ..CommitRow::sample(id, hotkey)
         }
     }
 

@@ -127,6 +127,36 @@ impl CommitRow {
     }
 }
 
+#[cfg(test)]
+impl CommitRow {
+    /// A sealed commit, for tests.
+    pub(crate) fn sample(id: i64, hotkey: &str) -> Self {
+        CommitRow {
+            id,
+            challenge: "c".into(),
+            miner_hotkey: hotkey.into(),
+            miner_uid: 1,
+            encrypted_commit: id.to_string(),
+            committed_at: None,
+            key: None,
+            state: CommitState::Sealed,
+            fault: None,
+            text: None,
+            artifact: None,
+            artifact_digest: None,
+            batch_day: None,
+            evaluation_id: None,
+            comparisons: None,
+            score: None,
+            penalty: None,
+            accepted: None,
+            reason: None,
+            judged_at: None,
+            revision: id,
+        }
+    }
+}
+
 /// A version of a commit, as the validators know it by now.
 #[derive(Debug, Clone)]
 pub struct NewVersion {

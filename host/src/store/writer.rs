@@ -9,7 +9,8 @@ use tokio::sync::oneshot;
 const BATCH: usize = 256;
 
 /// Runs a piece of work, and returns what to do once it is on disk, or is not.
-type Work = Box<dyn FnOnce(&Transaction<'_>) -> Answer + Send>;
+/// Without a transaction it cannot run.
+type Work = Box<dyn FnOnce(Option<&Transaction<'_>>) -> Answer + Send>;
 type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
 /// Sends work to the thread. The thread ends when the last handle is dropped and
@@ -39,7 +40,7 @@ impl Writer {
     ) -> Result<T, StoreError> {
         let (reply, answer) = oneshot::channel();
         let work: Work = Box::new(move |transaction| {
-            let result = in_savepoint(transaction, work);
+            let result = transaction.map_or(Err(StoreError::Stopped), |tx| in_savepoint(tx, work));
             Box::new(move |committed| {
                 // Nobody may be waiting any more.
                 let _ = reply.send(committed.and(result));
@@ -83,25 +84,29 @@ fn in_savepoint<T>(
 fn run(mut connection: Connection, inbox: &mpsc::Receiver<Work>) {
     while let Ok(first) = inbox.recv() {
         let mut answers = Vec::new();
-        let committed = connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .and_then(|transaction| {
-                answers.push(first(&transaction));
+        let committed = match connection.transaction_with_behavior(TransactionBehavior::Immediate) {
+            Ok(transaction) => {
+                answers.push(first(Some(&transaction)));
                 while answers.len() < BATCH
                     && let Ok(next) = inbox.try_recv()
                 {
-                    answers.push(next(&transaction));
+                    answers.push(next(Some(&transaction)));
                 }
                 transaction.commit()
-            });
+            }
+            Err(error) => {
+                answers.push(first(None));
+                Err(error)
+            }
+        };
         if let Err(error) = &committed {
             tracing::error!(%error, "cannot write to the database");
         }
         for answer in answers {
-            answer(match &committed {
-                Ok(()) => Ok(()),
-                Err(error) => Err(StoreError::Corrupt(error.to_string())),
-            });
+            let committed = committed
+                .as_ref()
+                .map_err(|e| StoreError::NotWritten(e.to_string()));
+            answer(committed.copied());
         }
     }
 }

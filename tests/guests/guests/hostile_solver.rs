@@ -1,5 +1,9 @@
 //! A submission that does what the task says: an [`Act`], or
 //! `{"answer": "…"}` for that text as it is.
+#![allow(
+    clippy::indexing_slicing,
+    reason = "a field that is not there reads as null"
+)]
 
 use hostile_guests::Act;
 use proctor_sdk::Solver;

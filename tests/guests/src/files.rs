@@ -18,6 +18,7 @@ pub enum FileStep {
     Link { from: String, to: String },
     Symlink { target: String, path: String },
     Remove { path: String },
+    Hold { path: String, times: usize },
 }
 
 impl FileStep {
@@ -31,12 +32,21 @@ impl FileStep {
             FileStep::Link { from, to } => fs::hard_link(from, to).map(|()| String::new()),
             FileStep::Symlink { target, path } => symlink(target, path),
             FileStep::Remove { path } => fs::remove_file(path).map(|()| String::new()),
+            FileStep::Hold { path, times } => hold(&path, times),
         };
         match result {
             Ok(text) => json!({"ok": text}),
             Err(error) => json!({"error": error.to_string()}),
         }
     }
+}
+
+/// Opens a file again and again, and closes none.
+fn hold(path: &str, times: usize) -> io::Result<String> {
+    let files: Vec<fs::File> = (0..times)
+        .map(|_| fs::File::open(path))
+        .collect::<Result<_, _>>()?;
+    Ok(files.len().to_string())
 }
 
 fn list(path: &str) -> io::Result<String> {
