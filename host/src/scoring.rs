@@ -30,5 +30,6 @@ fn job_key(plugin: &ActivePlugin, artifact_digest: &str) -> JobKey {
         plugin_digest: plugin.component.digest().to_owned(),
         settings_digest: plugin.settings_digest.clone(),
         artifact_digest: artifact_digest.to_owned(),
+        engine: plugin.engine.clone(),
     }
 }

@@ -138,7 +138,7 @@ pub trait Controller: Challenge {
     }
 }
 
-fn attempt<C: Controller + ?Sized>(
+fn attempt<C: Controller>(
     challenge: &C,
     context: &Context<'_>,
     json: String,

@@ -49,13 +49,8 @@ fn predict(weights: &Weights, image: &digits_data::Image) -> usize {
 }
 
 fn learn(weights: &mut Weights, digit: usize, image: &digits_data::Image, sign: i64) {
-    for (weight, x) in weights
-        .iter_mut()
-        .nth(digit)
-        .into_iter()
-        .flatten()
-        .zip(features(image))
-    {
+    let row = weights.get_mut(digit).into_iter().flatten();
+    for (weight, x) in row.zip(features(image)) {
         *weight += sign * x;
     }
 }

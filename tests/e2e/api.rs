@@ -116,13 +116,21 @@ fn a_scored_commit_has_the_shape_of_the_peers_model() {
         }
     }
     let reference = &data["commits"][&first.encrypted]["docker_hub_id"];
-    assert_eq!(keys(&commit["comparison_logs"]), [reference.as_str().unwrap()]);
+    assert_eq!(
+        keys(&commit["comparison_logs"]),
+        [reference.as_str().unwrap()]
+    );
     let logs = &commit["comparison_logs"][reference.as_str().unwrap()];
     let log = &logs[0];
     assert_eq!(keys(log), COMPARISON_LOG);
     assert!((0.0..=1.0).contains(&log["similarity_score"].as_f64().unwrap()));
     assert_eq!(log["reference_hotkey"], "miner-3");
-    for hidden in ["miner_input", "miner_output", "reference_output", "input_hash"] {
+    for hidden in [
+        "miner_input",
+        "miner_output",
+        "reference_output",
+        "input_hash",
+    ] {
         assert_eq!(log[hidden], Value::Null, "public_view leaves it out");
     }
     server.stop();
@@ -201,7 +209,10 @@ fn a_sealed_commit_gives_nothing_away() {
         assert_eq!(shown["comparison_logs"], json!({}));
     }
     let text = data.to_string();
-    assert!(!text.contains(&not_due.key) && !text.contains(&knn), "{text}");
+    assert!(
+        !text.contains(&not_due.key) && !text.contains(&knn),
+        "{text}"
+    );
     server.stop();
 }
 
@@ -303,7 +314,10 @@ fn plugins_are_shown_with_state_and_reason() {
         json!(["scoring", "comparison", "get_weights"])
     );
     let exports = digits["exports"].as_array().unwrap();
-    assert!(exports.contains(&json!("proctor:challenge/info@0.1.0")), "{digits}");
+    assert!(
+        exports.contains(&json!("proctor:challenge/info@0.1.0")),
+        "{digits}"
+    );
     assert_eq!(bad["file"], "bad.wasm");
     assert_eq!(bad["name"], Value::Null);
     assert_eq!(bad["state"], "rejected");

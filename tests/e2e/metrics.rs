@@ -36,7 +36,10 @@ impl Metrics {
                 let (keyword, rest) = meta.split_once(' ').unwrap();
                 let (name, value) = rest.split_once(' ').unwrap();
                 if name != family {
-                    assert!(!metrics.families.contains_key(name), "not in one piece: {line}");
+                    assert!(
+                        !metrics.families.contains_key(name),
+                        "not in one piece: {line}"
+                    );
                     family = name.to_owned();
                 }
                 let known = metrics.families.entry(name.to_owned()).or_default();
@@ -67,7 +70,9 @@ impl Metrics {
                 (name, "", value)
             }
         };
-        let suffix = name.strip_prefix(family).unwrap_or_else(|| panic!("{line}"));
+        let suffix = name
+            .strip_prefix(family)
+            .unwrap_or_else(|| panic!("{line}"));
         let suffixes: &[&str] = match self.families[family].kind.as_str() {
             "counter" => &["_total"],
             "gauge" => &[""],
@@ -80,7 +85,8 @@ impl Metrics {
             (name.to_owned(), value.strip_suffix('"').unwrap().to_owned())
         });
         let value: f64 = value.parse().unwrap_or_else(|_| panic!("{line}"));
-        self.samples.push((name.to_owned(), labels.collect(), value));
+        self.samples
+            .push((name.to_owned(), labels.collect(), value));
     }
 
     fn check_families(&self) {
@@ -123,7 +129,11 @@ fn the_domain_is_measured() {
     let metrics = Metrics::of(&server.admin_get("/metrics"));
     let digits = ("challenge", "digits");
     for (name, labels, value) in [
-        ("proctor_evaluations_total", vec![digits, ("outcome", "ok")], 2.0),
+        (
+            "proctor_evaluations_total",
+            vec![digits, ("outcome", "ok")],
+            2.0,
+        ),
         ("proctor_evaluation_seconds_count", vec![digits], 2.0),
         ("proctor_solves_total", vec![digits, ("outcome", "ok")], 2.0),
         (
@@ -133,7 +143,11 @@ fn the_domain_is_measured() {
         ),
         ("proctor_queue_depth", vec![], 0.0),
         ("proctor_queue_age_seconds", vec![], 0.0),
-        ("proctor_compile_cache_total", vec![("outcome", "miss")], 3.0),
+        (
+            "proctor_compile_cache_total",
+            vec![("outcome", "miss")],
+            3.0,
+        ),
         ("proctor_compile_seconds_count", vec![], 3.0),
         (
             "proctor_plugin_state",

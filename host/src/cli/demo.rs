@@ -1,6 +1,6 @@
 //! `proctor demo`: a subnet in miniature, from commits to weights.
 
-use super::serve::serve;
+use super::serve::{print_addresses, serve};
 use super::table::table;
 use super::{print_json, runtime};
 use crate::chain::{Metagraph, Neuron};
@@ -248,11 +248,11 @@ impl Demo {
             .filter(|c| c.state == CommitState::Judged);
         let encrypted: Vec<String> = judged.map(|c| c.encrypted_commit).take(1).collect();
         let body = json!({ "challenge_name": CHALLENGE, "encrypted_commits": encrypted });
-        println!(
-            "try: curl -s http://{}/get_scoring_result -d '{body}'",
-            self.listen
-        );
-        serve(host).await
+        serve(host, |public, admin| {
+            print_addresses(public, admin);
+            println!("try: curl -s http://{public}/get_scoring_result -d '{body}'");
+        })
+        .await
     }
 
     fn step(&self, what: &str) {
@@ -291,39 +291,51 @@ fn views(artifacts: &[String]) -> [Value; 3] {
     let mut other = Map::new();
     let mut pauper = Map::new();
     for ((name, _, hours), digest) in MINERS.into_iter().zip(artifacts) {
-        let committed_at = NOW - DAY - hours * 3_600.0;
-        let commit = seal(digest, committed_at);
-        let mut seen = commit.clone();
-        match name {
+        let at = NOW - DAY - hours * 3_600.0;
+        let commit = Sealed::new(digest);
+        let seen = match name {
             // Only the owner has the new commit; the other validator knows the
             // one before it, which was never revealed.
-            "linear" => {
-                seen = json!({ "encrypted_commit": "an older one", "commit_timestamp": committed_at - DAY })
-            }
+            "linear" => json!({ "encrypted_commit": "an older one", "commit_timestamp": at - DAY }),
             // The other validator saw it an hour earlier: the earliest counts.
-            "centroid" => seen["commit_timestamp"] = json!(committed_at - 3_600.0),
-            // The pauper would have the copy be older than the original.
-            "copycat" => {
-                let mut backdated = commit.clone();
-                backdated["commit_timestamp"] = json!(committed_at - 10.0 * DAY);
-                pauper.insert(name.to_owned(), json!({ CHALLENGE: backdated }));
-            }
+            "centroid" => commit.published(at - 3_600.0, &commit.key),
             // A key that does not fit does not hide the one that does.
-            "prototype" => seen["key"] = json!(Fernet::generate_key()),
-            _ => {}
+            "prototype" => commit.published(at, &Fernet::generate_key()),
+            _ => commit.published(at, &commit.key),
+        };
+        if name == "copycat" {
+            // The pauper would have the copy be older than the original.
+            let backdated = commit.published(at - 10.0 * DAY, &commit.key);
+            pauper.insert(name.to_owned(), json!({ CHALLENGE: backdated }));
         }
+        let commit = commit.published(at, &commit.key);
         owner.insert(name.to_owned(), json!({ CHALLENGE: commit }));
         other.insert(name.to_owned(), json!({ CHALLENGE: seen }));
     }
     [owner, other, pauper].map(|commits| json!({ "miner_commits": commits }))
 }
 
-/// A commit as a miner makes it, already revealed.
-fn seal(artifact_digest: &str, committed_at: f64) -> Value {
-    let key = Fernet::generate_key();
-    let text = format!("{CHALLENGE}---sha256:{artifact_digest}");
-    let token = Fernet::new(&key).map(|fernet| fernet.encrypt(text.as_bytes()));
-    json!({ "encrypted_commit": token, "commit_timestamp": committed_at, "key": key })
+/// A commit as a miner makes it.
+struct Sealed {
+    token: String,
+    key: String,
+}
+
+impl Sealed {
+    fn new(artifact_digest: &str) -> Self {
+        let key = Fernet::generate_key();
+        let text = format!("{CHALLENGE}---sha256:{artifact_digest}");
+        let token = Fernet::new(&key).map(|fernet| fernet.encrypt(text.as_bytes()));
+        Sealed {
+            token: token.unwrap_or_default(),
+            key,
+        }
+    }
+
+    /// The commit as a validator publishes it.
+    fn published(&self, committed_at: f64, key: &str) -> Value {
+        json!({ "encrypted_commit": self.token, "commit_timestamp": committed_at, "key": key })
+    }
 }
 
 fn line(commit: &CommitRow, solves: &str, finalized: &Finalized) -> anyhow::Result<Line> {

@@ -3,6 +3,7 @@
 use super::{ConfigArgs, runtime};
 use crate::{api, host::Host};
 use clap::Args;
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -19,14 +20,25 @@ impl Serve {
         let config = self.config.load()?;
         runtime()?.block_on(async {
             let host = Host::open(config).await?;
-            serve(host).await?;
+            serve(host, print_addresses).await?;
             Ok(ExitCode::SUCCESS)
         })
     }
 }
 
-/// Serves until the process is told to end by SIGINT or SIGTERM.
-pub(super) async fn serve(host: Host) -> anyhow::Result<()> {
+/// On stdout, for whoever started the process: ports may be chosen by the
+/// system.
+pub(super) fn print_addresses(public: SocketAddr, admin: SocketAddr) {
+    println!("public http://{public}");
+    println!("admin http://{admin}");
+}
+
+/// Serves until the process is told to end by SIGINT or SIGTERM. Tells the
+/// public and the admin address once it listens.
+pub(super) async fn serve(
+    host: Host,
+    listening: impl FnOnce(SocketAddr, SocketAddr),
+) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let (mut interrupt, mut terminate) = (
         signal(SignalKind::interrupt())?,
@@ -40,12 +52,6 @@ pub(super) async fn serve(host: Host) -> anyhow::Result<()> {
         }
         told.cancel();
     });
-    api::serve(host, stop, |public, admin| {
-        // On stdout, for whoever started the process: ports may be chosen by
-        // the system.
-        println!("public http://{public}");
-        println!("admin http://{admin}");
-    })
-    .await?;
+    api::serve(host, stop, listening).await?;
     Ok(())
 }

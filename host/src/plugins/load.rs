@@ -24,6 +24,9 @@ pub struct ActivePlugin {
     pub settings: Arc<str>,
     /// SHA-256 of the settings.
     pub settings_digest: String,
+    /// What results depend on beside plugin, settings and artifact: the sandbox's
+    /// [identity](Sandbox::identity), and the limits below.
+    pub engine: String,
     /// What a call may take.
     pub limits: Limits,
     /// What a submission may take for each task.
@@ -105,10 +108,32 @@ impl Loader {
     pub async fn scan(&self) -> io::Result<()> {
         let files = wasm_files(&self.config.plugins.dir)?;
         self.retire_others(&files);
+        loop {
+            let before = self.names();
+            self.load_changed(&files).await;
+            // A name that became free may be one that another file waits for.
+            if self.names().is_superset(&before) {
+                break;
+            }
+        }
+        let status = self.plugins.status();
+        let states = status.iter().map(|s| (s.file.as_str(), s.state.name()));
+        self.metrics.set_plugins(states);
+        self.plugins.set_scanned();
+        Ok(())
+    }
+
+    /// Names of the challenges that are active.
+    fn names(&self) -> BTreeSet<String> {
+        let active = self.plugins.active();
+        active.iter().map(|a| a.name().to_owned()).collect()
+    }
+
+    async fn load_changed(&self, files: &BTreeSet<PathBuf>) {
         for path in files {
-            let stamp = stamp(&path);
+            let stamp = stamp(path);
             let known = self.plugins.look(|entries| {
-                let entry = entries.get(&path)?;
+                let entry = entries.get(path)?;
                 // The name may have become free.
                 let again = entry
                     .rejection
@@ -117,14 +142,9 @@ impl Loader {
                 (!again).then_some(entry.stamp)
             });
             if known.is_none_or(|known| known.is_none() || known != stamp) {
-                self.load(path).await;
+                self.load(path.clone()).await;
             }
         }
-        let status = self.plugins.status();
-        let states = status.iter().map(|s| (s.file.as_str(), s.state.name()));
-        self.metrics.set_plugins(states);
-        self.plugins.set_scanned();
-        Ok(())
     }
 
     fn retire_others(&self, files: &BTreeSet<PathBuf>) {
@@ -286,11 +306,16 @@ impl Loader {
         }
         let grants = grants(&self.config.data_dir, &description.name, &challenge)
             .map_err(|e| Rejection::new("host_error", format!("cannot make its volume: {e}")))?;
+        let (limits, solver_limits) = (challenge.limits, challenge.solver.limits());
+        let budget = serde_json::to_vec(&(limits, solver_limits))
+            .map_err(|e| Rejection::new("host_error", e.to_string()))?;
+        let identity = self.sandbox.identity();
         Ok(ActivePlugin {
+            engine: format!("{identity}+limits.{:.16}", sha256_hex(&budget)),
             settings_digest: sha256_hex(settings.as_bytes()),
             settings: settings.into(),
-            limits: challenge.limits,
-            solver_limits: challenge.solver.limits(),
+            limits,
+            solver_limits,
             emission_percent: challenge.emission_percent,
             grants,
             component,

@@ -1,5 +1,6 @@
 //! One evaluation: an artifact, run by a challenge.
 
+use super::job_key;
 use super::pipeline::{Pipeline, PipelineError};
 use crate::artifacts::ArtifactError;
 use crate::plugins::ActivePlugin;
@@ -33,10 +34,10 @@ pub fn seed(deployment: u64, challenge: &str, day: &str) -> u64 {
 impl Pipeline {
     /// Runs a leased job and stores what came of it.
     pub(super) async fn run_job(&self, job: Job, now: f64) -> Result<(), PipelineError> {
-        let plugin = self.plugins.get(&job.key.challenge).filter(|plugin| {
-            plugin.component.digest() == job.key.plugin_digest
-                && plugin.settings_digest == job.key.settings_digest
-        });
+        let plugin = self
+            .plugins
+            .get(&job.key.challenge)
+            .filter(|plugin| job_key(plugin, &job.key.artifact_digest) == job.key);
         let Some(plugin) = plugin else {
             let error = PluginError::new(
                 Outcome::Unavailable,

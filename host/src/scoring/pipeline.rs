@@ -200,12 +200,8 @@ impl Pipeline {
     /// Queues the evaluations that revealed commits need.
     async fn enqueue(&self, now: f64) -> Result<bool, PipelineError> {
         let mut progress = false;
-        let mut versions = Vec::new();
-        for plugin in self.scoring_plugins() {
-            let key = job_key(&plugin, "");
-            versions.push((key.challenge, key.plugin_digest, key.settings_digest));
-        }
-        self.store.drop_retired(versions).await?;
+        let active = self.scoring_plugins().map(|plugin| job_key(&plugin, ""));
+        self.store.drop_retired(active.collect()).await?;
         for commit in self.store.commits_in(CommitState::Failed).await? {
             // A version of the plugin that did not fail on it may do better.
             if let (Some(plugin), Some(digest)) =
@@ -238,7 +234,6 @@ impl Pipeline {
                 .store
                 .enqueue(
                     job_key(&plugin, digest),
-                    self.sandbox.identity().to_owned(),
                     super::seed(self.seed, &commit.challenge, day),
                     start,
                     now,

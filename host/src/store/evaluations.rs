@@ -14,6 +14,8 @@ pub struct JobKey {
     pub settings_digest: String,
     /// SHA-256 of the artifact.
     pub artifact_digest: String,
+    /// Version and settings of the sandbox, and the limits of its calls.
+    pub engine: String,
 }
 
 /// A job that was leased: all that a worker needs to know.
@@ -84,7 +86,7 @@ pub struct QueueDepth {
     pub oldest: Option<f64>,
 }
 
-const COLUMNS: &str = "id, challenge, plugin_digest, settings_digest, artifact_digest";
+const COLUMNS: &str = "id, challenge, plugin_digest, settings_digest, artifact_digest, engine";
 
 fn key(row: &Row<'_>) -> rusqlite::Result<JobKey> {
     Ok(JobKey {
@@ -92,6 +94,7 @@ fn key(row: &Row<'_>) -> rusqlite::Result<JobKey> {
         plugin_digest: row.get("plugin_digest")?,
         settings_digest: row.get("settings_digest")?,
         artifact_digest: row.get("artifact_digest")?,
+        engine: row.get("engine")?,
     })
 }
 
@@ -105,7 +108,6 @@ impl Store {
     pub async fn enqueue(
         &self,
         key: JobKey,
-        engine: String,
         seed: u64,
         logical_now: f64,
         queued_at: f64,
@@ -122,7 +124,7 @@ impl Store {
                     key.plugin_digest,
                     key.settings_digest,
                     key.artifact_digest,
-                    engine,
+                    key.engine,
                     seed.cast_signed(),
                     logical_now,
                     queued_at,
@@ -248,7 +250,7 @@ impl Store {
             let row = connection
                 .prepare_cached(
                     "SELECT * FROM evaluations WHERE challenge = ?1 AND plugin_digest = ?2
-                         AND settings_digest = ?3 AND artifact_digest = ?4
+                         AND settings_digest = ?3 AND artifact_digest = ?4 AND engine = ?5
                          AND state IN ('done', 'failed')",
                 )?
                 .query_row(
@@ -257,6 +259,7 @@ impl Store {
                         key.plugin_digest,
                         key.settings_digest,
                         key.artifact_digest,
+                        key.engine,
                     ),
                     evaluation,
                 )
@@ -294,7 +297,7 @@ impl Store {
             let attempts = connection
                 .prepare_cached(
                     "SELECT attempts FROM evaluations WHERE challenge = ?1 AND plugin_digest = ?2
-                         AND settings_digest = ?3 AND artifact_digest = ?4
+                         AND settings_digest = ?3 AND artifact_digest = ?4 AND engine = ?5
                          AND state IN ('queued', 'leased')",
                 )?
                 .query_row(
@@ -303,6 +306,7 @@ impl Store {
                         key.plugin_digest,
                         key.settings_digest,
                         key.artifact_digest,
+                        key.engine,
                     ),
                     |row| row.get(0),
                 )
@@ -312,30 +316,33 @@ impl Store {
         .await
     }
 
-    /// Drops jobs that wait for a version of a plugin other than `active`, as
-    /// (challenge, plugin digest, settings digest). They are queued again should
-    /// it come back.
+    /// Drops jobs that wait for what is not `active` any more: each names a
+    /// challenge with its version and engine; the artifact is not looked at. They
+    /// are queued again should it come back.
     ///
     /// # Errors
     ///
     /// See [`StoreError`].
-    pub async fn drop_retired(
-        &self,
-        active: Vec<(String, String, String)>,
-    ) -> Result<usize, StoreError> {
+    pub async fn drop_retired(&self, active: Vec<JobKey>) -> Result<usize, StoreError> {
         self.write(move |tx| {
-            let waiting: Vec<(i64, (String, String, String))> = tx
-                .prepare_cached(
-                    "SELECT id, challenge, plugin_digest, settings_digest FROM evaluations
-                     WHERE state = 'queued'",
-                )?
-                .query_map([], |row| {
-                    Ok((row.get(0)?, (row.get(1)?, row.get(2)?, row.get(3)?)))
-                })?
+            let waiting: Vec<(i64, JobKey)> = tx
+                .prepare_cached(&format!(
+                    "SELECT {COLUMNS} FROM evaluations WHERE state = 'queued'"
+                ))?
+                .query_map([], |row| Ok((row.get("id")?, key(row)?)))?
                 .collect::<Result<_, _>>()?;
             let mut dropped = 0;
-            for (id, version) in waiting {
-                if !active.contains(&version) {
+            for (id, waiting) in waiting {
+                let artifact_digest = &waiting.artifact_digest;
+                let serves = |active: &JobKey| {
+                    let artifact_digest = artifact_digest.clone();
+                    waiting
+                        == JobKey {
+                            artifact_digest,
+                            ..active.clone()
+                        }
+                };
+                if !active.iter().any(serves) {
                     dropped += tx.execute("DELETE FROM evaluations WHERE id = ?1", [id])?;
                 }
             }

@@ -60,6 +60,7 @@ CREATE TABLE evaluations (
     plugin_digest   TEXT NOT NULL,
     settings_digest TEXT NOT NULL,
     artifact_digest TEXT NOT NULL,
+    -- Version and settings of the sandbox, and the limits of its calls.
     engine          TEXT NOT NULL,
     seed            INTEGER NOT NULL,
     now             REAL NOT NULL,
@@ -76,7 +77,7 @@ CREATE TABLE evaluations (
     logs            TEXT,
     fuel            INTEGER,
     finished_at     REAL,
-    UNIQUE (challenge, plugin_digest, settings_digest, artifact_digest)
+    UNIQUE (challenge, plugin_digest, settings_digest, artifact_digest, engine)
 ) STRICT;
 CREATE INDEX evaluations_by_state ON evaluations (state, not_before);
 
