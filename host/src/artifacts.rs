@@ -127,6 +127,11 @@ impl ArtifactStore {
         Ok(bytes)
     }
 
+    /// Whether there is a file of that name; it is not read.
+    pub fn contains(&self, digest: &str) -> bool {
+        self.entry(digest).is_ok()
+    }
+
     /// Every artifact, by digest.
     ///
     /// # Errors
@@ -206,6 +211,7 @@ mod tests {
         assert_eq!(store.add(b"abc").unwrap().digest, added.digest);
         assert_eq!(store.get(&added.digest).unwrap(), b"abc");
         assert_eq!(store.list().unwrap().len(), 1);
+        assert!(store.contains(&added.digest) && !store.contains(&"0".repeat(64)));
     }
 
     #[test]

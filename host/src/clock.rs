@@ -35,6 +35,11 @@ pub fn start_of_day(day: &str) -> Option<f64> {
     Some(date.ok()?.midnight().assume_utc().unix_timestamp() as f64)
 }
 
+/// When it was `hour`, 0 to 23, on the day of a time.
+pub fn at_hour(now: f64, hour: u8) -> f64 {
+    (now / DAY).floor() * DAY + f64::from(hour) * 3_600.0
+}
+
 /// The hour of a time, 0 to 23, UTC.
 pub fn hour(now: f64) -> u8 {
     (now.rem_euclid(DAY) / 3_600.0) as u8
@@ -56,6 +61,7 @@ mod tests {
             assert_eq!(day(seconds), date);
         }
         assert_eq!(hour(1_787_410_800.0), 15);
+        assert_eq!(at_hour(1_787_410_801.5, 15), 1_787_410_800.0);
         assert_eq!(start_of_day("2026-08-22"), Some(1_787_356_800.0));
         assert_eq!(start_of_day("2026-02-29"), None);
         assert_eq!(start_of_day("today"), None);

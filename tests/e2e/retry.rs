@@ -1,1 +1,113 @@
-//! .
+//! What is not there now is tried again, and costs nobody a score.
+
+use crate::commits::{Commit, all_revealed};
+use crate::support::{World, until};
+use proctor_testing::guest_bytes;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+#[test]
+fn an_artifact_that_comes_late_is_scored_when_it_is_there() {
+    let world = World::new().with_digits();
+    let digest = hex::encode(Sha256::digest(guest_bytes("knn")));
+    let commit = Commit::new(3, &digest, 30.0);
+    world.ingest(0, &all_revealed([&commit]));
+    let mut server = world.serve(&["scoring.retry_s=0.05"]);
+    for attempt in 1..=3 {
+        let event = server.wait_for("evaluation put back");
+        assert_eq!(event.field("attempt"), attempt);
+        assert_eq!(event.text("outcome"), "unavailable");
+        assert!(event.text("reason").contains(&digest), "{event:?}");
+        let delay = event.field("retry_in_s").as_f64().unwrap();
+        let doubled = 0.05 * 2_f64.powi(attempt - 1);
+        assert!((delay - doubled).abs() < 1e-3, "{delay}, not {doubled}");
+        let data = server.scoring_result(&[&commit.encrypted]);
+        let shown = &data["commits"][&commit.encrypted];
+        for unscored in ["score", "penalty", "accepted", "scored_timestamp"] {
+            assert_eq!(shown[unscored], Value::Null, "{unscored}");
+        }
+    }
+    assert_eq!(world.add_artifact("knn"), digest);
+    server.wait_for("judged");
+    let score = || {
+        let data = server.scoring_result(&[&commit.encrypted]);
+        data["commits"][&commit.encrypted]["score"].as_f64()
+    };
+    until("the score is shown", || score().is_some());
+    let score = score().unwrap();
+    assert!(score > 0.5, "{score}");
+    server.stop();
+}
+
+#[test]
+fn a_restart_goes_on_with_the_attempts() {
+    let world = World::new().with_digits();
+    let commit = Commit::new(3, &"0".repeat(64), 30.0);
+    world.ingest(0, &all_revealed([&commit]));
+    let settings = ["scoring.retry_s=0.01"];
+    let mut server = world.serve(&settings);
+    server.wait_for("evaluation put back");
+    let log = server.kill();
+    let before = log.iter().filter(|e| e.is("evaluation put back")).count();
+    let mut server = world.serve(&settings);
+    let event = server.wait_for("evaluation put back");
+    assert!(event.field("attempt").as_u64().unwrap() > before as u64);
+    server.stop();
+}
+
+#[test]
+fn others_do_not_wait_for_ever() {
+    let world = World::new().with_digits();
+    let missing = Commit::new(3, &"0".repeat(64), 30.0);
+    let good = Commit::new(4, &world.add_artifact("knn"), 29.0);
+    world.ingest(0, &all_revealed([&missing, &good]));
+    let mut server = world.serve(&["scoring.retry_s=0.01", "scoring.hold_attempts=2"]);
+    let judged = server.wait_for("judged");
+    assert_eq!(judged.text("hotkey"), good.hotkey);
+    let put_back = server.log.iter().filter(|e| e.is("evaluation put back"));
+    assert!(put_back.count() >= 2, "{:#?}", server.log);
+    server.stop();
+}
+
+#[test]
+fn nobody_holds_the_day_up_with_an_artifact_that_is_not_there() {
+    let world = World::new().with_digits();
+    let missing = Commit::new(3, &"0".repeat(64), 30.0);
+    world.ingest(0, &all_revealed([&missing]));
+    let mut server = world.serve(&["scoring.retry_s=0.01", "scoring.hold_attempts=2"]);
+    server.wait_for("finalized");
+    let evaluated = server.log.iter().any(|e| e.is("evaluated"));
+    assert!(!evaluated, "it was still being tried: {:#?}", server.log);
+    server.stop();
+}
+
+#[test]
+fn what_was_given_up_is_taken_up_when_its_artifact_comes() {
+    let world = World::new().with_digits();
+    let digest = hex::encode(Sha256::digest(guest_bytes("knn")));
+    let commit = Commit::new(3, &digest, 30.0);
+    world.ingest(0, &all_revealed([&commit]));
+    let mut server = world.serve(&["scoring.retry_s=0", "scoring.max_attempts=1"]);
+    let given_up = server.wait_for("evaluated");
+    assert_eq!(given_up.text("outcome"), "unavailable");
+    world.add_artifact("knn");
+    let evaluated = server.wait_for("evaluated");
+    assert_eq!(evaluated.text("outcome"), "ok");
+    server.wait_for("judged");
+    server.stop();
+}
+
+#[test]
+fn what_is_given_up_has_failed_and_is_not_scored() {
+    let world = World::new().with_digits();
+    let commit = Commit::new(3, &"0".repeat(64), 30.0);
+    world.ingest(0, &all_revealed([&commit]));
+    let mut server = world.serve(&["scoring.retry_s=0", "scoring.max_attempts=2"]);
+    let evaluated = server.wait_for("evaluated");
+    assert_eq!(evaluated.text("outcome"), "unavailable");
+    server.wait_for("finalized");
+    let data = server.scoring_result(&[&commit.encrypted]);
+    assert_eq!(data["commits"][&commit.encrypted]["score"], Value::Null);
+    assert_eq!(data["is_done"], true);
+    server.stop();
+}

@@ -314,10 +314,11 @@ pub(crate) struct Event {
 
 impl Event {
     fn read(line: &str) -> Self {
-        let mut line: Value = serde_json::from_str(line)
-            .unwrap_or_else(|error| panic!("no line of a JSON log, {error}: {line}"));
-        let Value::Object(fields) = line["fields"].take() else {
-            panic!("a log line without fields: {line}");
+        let fields = serde_json::from_str(line).map(|mut line: Value| line["fields"].take());
+        let Ok(Value::Object(fields)) = fields else {
+            // What a command says beside its log.
+            let (message, fields) = (line.to_owned(), Map::new());
+            return Event { message, fields };
         };
         let message = fields["message"].as_str().unwrap_or_default().to_owned();
         Event { message, fields }
@@ -344,16 +345,19 @@ pub(crate) struct Server {
     pub(crate) log: Vec<Event>,
     /// How much of that was given to whom waits for it.
     seen: usize,
+    /// What it printed besides the two addresses.
+    pub(crate) printed: Vec<String>,
     pub(crate) public: String,
     pub(crate) admin: String,
 }
 
 impl Server {
-    fn start(command: &mut Command) -> Self {
+    pub(crate) fn start(command: &mut Command) -> Self {
         let mut server = Server {
             process: Process::start(command),
             log: Vec::new(),
             seen: 0,
+            printed: Vec::new(),
             public: String::new(),
             admin: String::new(),
         };
@@ -364,11 +368,22 @@ impl Server {
             match (stream, line.split_once(" http://")) {
                 (Stream::Out, Some(("public", address))) => server.public = address.to_owned(),
                 (Stream::Out, Some(("admin", address))) => server.admin = address.to_owned(),
-                (Stream::Err, _) if line.starts_with('{') => server.log.push(Event::read(&line)),
-                _ => panic!("{line}"),
+                (Stream::Out, _) => server.printed.push(line),
+                (Stream::Err, _) => server.log.push(Event::read(&line)),
             }
         }
         server
+    }
+
+    /// The next line that it prints.
+    pub(crate) fn next_printed(&mut self) -> String {
+        loop {
+            match self.process.next_line(&self.log) {
+                Some((Stream::Out, line)) => return line,
+                Some((Stream::Err, line)) => self.log.push(Event::read(&line)),
+                None => panic!("it ended first: {:#?}", self.log),
+            }
+        }
     }
 
     /// The next line of the log; none once the process has ended.
@@ -399,6 +414,24 @@ impl Server {
     #[track_caller]
     pub(crate) fn wait_for(&mut self, message: &str) -> Event {
         self.wait(|event| event.is(message))
+    }
+
+    /// What it logs in some time. That it logs nothing takes time to be seen.
+    pub(crate) fn watch_for(&mut self, time: Duration) -> Vec<Event> {
+        let end = Instant::now() + time;
+        while let Ok((stream, line)) = self
+            .process
+            .lines
+            .recv_timeout(end.saturating_duration_since(Instant::now()))
+        {
+            if stream == Stream::Err {
+                self.log.push(Event::read(&line));
+            }
+        }
+        let events = self.log.split_off(self.seen);
+        self.log.extend(events.iter().cloned());
+        self.seen = self.log.len();
+        events
     }
 
     /// SIGKILL. Returns what it had logged before it died, all of it.

@@ -1,8 +1,9 @@
 //! Watches the drop folder.
 
 use super::load::Loader;
-use notify::RecursiveMode;
-use notify_debouncer_full::new_debouncer;
+use notify::event::{AccessKind, AccessMode};
+use notify::{EventKind, RecursiveMode};
+use notify_debouncer_full::{DebounceEventResult, new_debouncer};
 use std::path::Path;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -23,9 +24,12 @@ pub async fn watch(
     stop: CancellationToken,
 ) -> notify::Result<()> {
     let (changed, mut changes) = mpsc::channel(1);
-    let mut watcher = new_debouncer(QUIET, None, move |_| {
-        // One change that waits stands for all.
-        let _ = changed.try_send(());
+    let mut watcher = new_debouncer(QUIET, None, move |seen: DebounceEventResult| {
+        // What cannot be told may be a change.
+        if seen.map_or(true, |events| events.iter().any(|e| is_change(e.kind))) {
+            // One change that waits stands for all.
+            let _ = changed.try_send(());
+        }
     })?;
     watcher.watch(directory, RecursiveMode::NonRecursive)?;
     loop {
@@ -36,5 +40,13 @@ pub async fn watch(
             () = stop.cancelled() => return Ok(()),
             change = changes.recv() => if change.is_none() { return Ok(()) },
         }
+    }
+}
+
+/// That files were opened or read is no change: the loader does so itself.
+fn is_change(kind: EventKind) -> bool {
+    match kind {
+        EventKind::Access(access) => access == AccessKind::Close(AccessMode::Write),
+        _ => true,
     }
 }

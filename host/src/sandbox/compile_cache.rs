@@ -143,7 +143,7 @@ impl CompileCache {
 
 /// What must be the same for compiled code to be usable: version and settings of
 /// wasmtime, and the processor.
-pub(super) fn compatibility(engine: &Engine) -> String {
+fn compatibility(engine: &Engine) -> String {
     struct Sha(Sha256);
     impl Hasher for Sha {
         fn write(&mut self, bytes: &[u8]) {

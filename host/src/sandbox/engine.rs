@@ -1,6 +1,6 @@
 //! The engine: every knob of wasmtime, with the reason beside it.
 
-use super::compile_cache::{CacheUse, CompileCache, compatibility};
+use super::compile_cache::{CacheUse, CompileCache};
 use super::limits::Limits;
 use super::link;
 use super::outcome::{Outcome, PluginError};
@@ -64,6 +64,12 @@ pub enum SandboxError {
     },
 }
 
+/// Version of wasmtime, as the workspace pins it.
+const WASMTIME: &str = "48.0.8";
+/// Settings of the engine that a result depends on. To be counted up when they
+/// change.
+const PROFILE: &str = "deterministic-1";
+
 /// Compiles components and calls them. Clones share everything.
 #[derive(Clone)]
 pub struct Sandbox(pub(super) Arc<Inner>);
@@ -102,7 +108,7 @@ impl Sandbox {
             solver_linker: link::solver_linker(&engine).map_err(link_error)?,
             permits: Semaphore::new(max_concurrent_calls),
             max_concurrent_calls,
-            identity: format!("wasmtime-48.0.8+deterministic.{}", compatibility(&engine)),
+            identity: format!("wasmtime-{WASMTIME}+{PROFILE}.{}", std::env::consts::ARCH),
             max_memory_bytes: config.max_memory_bytes,
             max_table_elements: config.max_table_elements,
             cache,
@@ -112,7 +118,8 @@ impl Sandbox {
     }
 
     /// What results depend on beside the component and its input: the version of
-    /// wasmtime and its settings. Part of a result's identity, with the limits.
+    /// wasmtime, its settings, and the architecture, which decides how deep calls
+    /// may nest. Part of a result's identity, with the limits.
     pub fn identity(&self) -> &str {
         &self.0.identity
     }
@@ -268,6 +275,16 @@ mod tests {
             ..SandboxConfig::new(directory.path().join("cache"))
         };
         assert!(!Sandbox::new(&config).unwrap().is_pooling());
+    }
+
+    #[test]
+    fn the_identity_names_the_wasmtime_that_is_linked() {
+        let lock = include_str!("../../../Cargo.lock");
+        let linked = format!("name = \"wasmtime\"\nversion = \"{WASMTIME}\"\n");
+        assert!(
+            lock.contains(&linked),
+            "WASMTIME is not the version in Cargo.lock"
+        );
     }
 
     #[test]

@@ -134,19 +134,21 @@ impl Pipeline {
         }
     }
 
-    /// [`run`](Self::run), and the day's finalization once its hour has come and
-    /// no commit waits.
+    /// [`run`](Self::run), and the day's finalization once its hour has come. That
+    /// waits for evaluations that were queued before the hour, but not for those
+    /// that were tried in vain: nobody can hold the day up.
     ///
     /// # Errors
     ///
     /// See [`PipelineError`].
     pub async fn tick(&self, now: f64) -> Result<Option<Finalized>, PipelineError> {
         self.run(now).await?;
-        let waiting = self.store.queue_depth().await?.jobs > 0;
-        if clock::hour(now) < self.config.scoring.hour
-            || waiting
-            || self.plugins.active().is_empty()
-        {
+        let scoring = &self.config.scoring;
+        if clock::hour(now) < scoring.hour || self.plugins.active().is_empty() {
+            return Ok(None);
+        }
+        let hour = clock::at_hour(now, scoring.hour);
+        if self.store.has_waiting(hour, scoring.hold_attempts).await? {
             return Ok(None);
         }
         self.finalize(now).await
@@ -203,18 +205,7 @@ impl Pipeline {
         let active = self.scoring_plugins().map(|plugin| job_key(&plugin, ""));
         self.store.drop_retired(active.collect()).await?;
         for commit in self.store.commits_in(CommitState::Failed).await? {
-            // A version of the plugin that did not fail on it may do better.
-            if let (Some(plugin), Some(digest)) =
-                (self.plugins.get(&commit.challenge), &commit.artifact_digest)
-                && self
-                    .store
-                    .evaluation(job_key(&plugin, digest))
-                    .await?
-                    .is_none()
-            {
-                self.store.retry(commit.id).await?;
-                progress = true;
-            }
+            progress |= self.try_again(&commit, now).await?;
         }
         for commit in self.store.commits_in(CommitState::Revealed).await? {
             let Some(plugin) = self.scorer_of(&commit) else {
@@ -241,6 +232,25 @@ impl Pipeline {
                 .await?;
         }
         Ok(progress)
+    }
+
+    /// Takes a failed commit up again: by a version of the plugin that did not
+    /// fail on it, or because its artifact has come after all.
+    async fn try_again(&self, commit: &CommitRow, now: f64) -> Result<bool, PipelineError> {
+        let (Some(plugin), Some(digest)) = (self.scorer_of(commit), &commit.artifact_digest) else {
+            return Ok(false);
+        };
+        let again = match self.store.evaluation(job_key(&plugin, digest)).await? {
+            None => true,
+            Some(evaluation) if self.artifacts.contains(digest) => {
+                self.store.revive(evaluation.id, now).await?
+            }
+            Some(_) => false,
+        };
+        if again {
+            self.store.retry(commit.id).await?;
+        }
+        Ok(again)
     }
 
     fn scorer_of(&self, commit: &CommitRow) -> Option<Arc<ActivePlugin>> {

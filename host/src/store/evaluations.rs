@@ -351,6 +351,44 @@ impl Store {
         .await
     }
 
+    /// Queues a job again that was given up because something was not there.
+    /// Returns whether it was.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    pub async fn revive(&self, job: i64, now: f64) -> Result<bool, StoreError> {
+        self.write(move |tx| {
+            let changed = tx.execute(
+                "UPDATE evaluations SET state = 'queued', attempts = 0, queued_at = ?2,
+                     not_before = ?2
+                 WHERE id = ?1 AND state = 'failed' AND outcome = 'unavailable'",
+                (job, now),
+            )?;
+            Ok(changed == 1)
+        })
+        .await
+    }
+
+    /// Whether a job waits or runs that was queued before `queued_before` and has
+    /// had fewer than `attempts` attempts.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    pub async fn has_waiting(&self, queued_before: f64, attempts: u32) -> Result<bool, StoreError> {
+        self.read(move |connection| {
+            let waits = connection
+                .prepare_cached(
+                    "SELECT EXISTS (SELECT 1 FROM evaluations WHERE state IN ('queued', 'leased')
+                         AND queued_at < ?1 AND attempts < ?2)",
+                )?
+                .query_row((queued_before, attempts), |row| row.get(0))?;
+            Ok(waits)
+        })
+        .await
+    }
+
     /// How much waits.
     ///
     /// # Errors
@@ -447,4 +485,125 @@ fn evaluation(row: &Row<'_>) -> rusqlite::Result<EvaluationRow> {
         solves: row.get("solves")?,
         logs: row.get("logs")?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(artifact: &str) -> JobKey {
+        JobKey {
+            challenge: "c".into(),
+            plugin_digest: "p".into(),
+            settings_digest: "s".into(),
+            artifact_digest: artifact.into(),
+            engine: "e".into(),
+        }
+    }
+
+    fn store() -> (tempfile::TempDir, Store) {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(&directory.path().join("db")).unwrap();
+        (directory, store)
+    }
+
+    fn result(done: bool, outcome: &'static str) -> EvaluationResult {
+        EvaluationResult {
+            outcome,
+            done,
+            message: None,
+            solves: "{}".into(),
+            logs: "[]".into(),
+            fuel: 0,
+            finished_at: 0.0,
+        }
+    }
+
+    async fn lease(store: &Store, lease: &str, now: f64) -> Option<Job> {
+        store.lease(lease.into(), now).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_job_is_stored_once_per_key_and_leased_to_one() {
+        let (_directory, store) = store();
+        assert!(store.enqueue(key("a"), 1, 0.0, 1.0).await.unwrap());
+        assert!(!store.enqueue(key("a"), 2, 0.0, 2.0).await.unwrap());
+        assert!(
+            lease(&store, "me", 0.5).await.is_none(),
+            "not before its time"
+        );
+        let job = lease(&store, "me", 1.0).await.unwrap();
+        assert_eq!((job.seed, job.attempts), (1, 1));
+        assert!(lease(&store, "you", 1.0).await.is_none());
+        let stored = store.finish_job(job.id, "you".into(), result(true, "ok"));
+        assert!(!stored.await.unwrap(), "it is not theirs to finish");
+        assert!(
+            store
+                .finish_job(job.id, "me".into(), result(true, "ok"))
+                .await
+                .unwrap()
+        );
+        assert!(
+            !store
+                .finish_job(job.id, "me".into(), result(true, "ok"))
+                .await
+                .unwrap()
+        );
+    }
+
+    #[tokio::test]
+    async fn what_a_dead_host_held_is_taken_up() {
+        let (_directory, store) = store();
+        store.enqueue(key("a"), 1, 0.0, 0.0).await.unwrap();
+        lease(&store, "dead", 0.0).await.unwrap();
+        assert_eq!(store.return_leases("me".into()).await.unwrap(), 1);
+        assert_eq!(lease(&store, "me", 0.0).await.unwrap().attempts, 2);
+        assert_eq!(store.return_leases("me".into()).await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn only_old_jobs_with_few_attempts_are_waited_for() {
+        let (_directory, store) = store();
+        store.enqueue(key("a"), 1, 0.0, 10.0).await.unwrap();
+        assert!(store.has_waiting(11.0, 1).await.unwrap());
+        assert!(
+            !store.has_waiting(10.0, 1).await.unwrap(),
+            "queued too late"
+        );
+        lease(&store, "me", 10.0).await.unwrap();
+        assert!(!store.has_waiting(11.0, 1).await.unwrap(), "tried in vain");
+        assert!(store.has_waiting(11.0, 2).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn only_what_was_unavailable_is_revived() {
+        let (_directory, store) = store();
+        for (artifact, outcome, revived) in [("a", "unavailable", true), ("b", "trap", false)] {
+            store.enqueue(key(artifact), 1, 0.0, 0.0).await.unwrap();
+            let job = lease(&store, "me", 0.0).await.unwrap();
+            store
+                .finish_job(job.id, "me".into(), result(false, outcome))
+                .await
+                .unwrap();
+            assert_eq!(
+                store.revive(job.id, 1.0).await.unwrap(),
+                revived,
+                "{outcome}"
+            );
+        }
+        assert_eq!(lease(&store, "me", 1.0).await.unwrap().attempts, 1);
+    }
+
+    #[tokio::test]
+    async fn jobs_of_a_retired_version_are_dropped() {
+        let (_directory, store) = store();
+        let retired = JobKey {
+            plugin_digest: "old".into(),
+            ..key("a")
+        };
+        store.enqueue(key("a"), 1, 0.0, 0.0).await.unwrap();
+        store.enqueue(retired, 1, 0.0, 0.0).await.unwrap();
+        assert_eq!(store.drop_retired(vec![key("")]).await.unwrap(), 1);
+        assert_eq!(lease(&store, "me", 0.0).await.unwrap().key, key("a"));
+    }
 }
