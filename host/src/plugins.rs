@@ -5,6 +5,7 @@
 //! leaves its last good version active; calls in flight finish on the version
 //! that they began with.
 
+mod files;
 mod load;
 mod state;
 mod watch;

@@ -5,13 +5,16 @@
 //! only then answers: what was acknowledged is on disk. Readers have connections
 //! of their own and never wait for the writer (WAL).
 
+mod commit_row;
 mod commits;
+mod comparisons;
 mod evaluations;
 mod finalizations;
 mod meta;
 mod writer;
 
-pub use commits::{CommitRow, CommitState, Ingested, Judged, NewVersion};
+pub use commit_row::{CommitRow, CommitState};
+pub use commits::{Ingested, Judged, NewVersion};
 pub use evaluations::{EvaluationResult, EvaluationRow, Job, JobKey, QueueDepth};
 pub use finalizations::{Finalization, WeightVectorRow};
 

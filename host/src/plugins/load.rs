@@ -1,6 +1,7 @@
 //! Loading one file: each step can only be reached through the one before.
 
-use super::state::{Entry, PluginState, Plugins, Stamp};
+use super::files::{read, stamp, wasm_files};
+use super::state::{Entry, PluginState, Plugins};
 use crate::config::{self, Config};
 use crate::metrics::Metrics;
 use crate::sandbox::{
@@ -60,7 +61,7 @@ pub struct Rejection {
 }
 
 impl Rejection {
-    fn new(code: &'static str, reason: impl Into<String>) -> Self {
+    pub(super) fn new(code: &'static str, reason: impl Into<String>) -> Self {
         Rejection {
             code,
             reason: reason.into(),
@@ -365,45 +366,6 @@ fn check_name(name: &str) -> Result<(), Rejection> {
     Err(Rejection::new("invalid_name", reason))
 }
 
-/// Files that end in `.wasm`, but for hidden ones: those are being written.
-fn wasm_files(directory: &Path) -> io::Result<BTreeSet<PathBuf>> {
-    let mut files = BTreeSet::new();
-    for entry in fs::read_dir(directory)? {
-        let path = entry?.path();
-        let hidden = path
-            .file_name()
-            .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-        if !hidden && path.extension().is_some_and(|e| e == "wasm") && path.is_file() {
-            files.insert(path);
-        }
-    }
-    Ok(files)
-}
-
-fn stamp(path: &Path) -> Option<Stamp> {
-    let metadata = fs::metadata(path).ok()?;
-    Some((metadata.len(), metadata.modified().ok()?))
-}
-
-/// Reads a file that nobody is writing to: its stamp is the same before and
-/// after.
-fn read(path: &Path, max_bytes: u64) -> Result<(Vec<u8>, Stamp), Rejection> {
-    let unreadable = |why: String| Rejection::new("unreadable", why);
-    let before = stamp(path).ok_or_else(|| unreadable("it is gone".into()))?;
-    if before.0 > max_bytes {
-        let reason = format!(
-            "{} bytes are more than plugins.max_bytes ({max_bytes})",
-            before.0
-        );
-        return Err(Rejection::new("too_large", reason));
-    }
-    let bytes = fs::read(path).map_err(|e| unreadable(e.to_string()))?;
-    match stamp(path) {
-        Some(after) if after == before && bytes.len() as u64 == before.0 => Ok((bytes, after)),
-        _ => Err(unreadable("it is being written".into())),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -416,16 +378,5 @@ mod tests {
         for bad in ["", "../x", "A", "a/b", "-a", "_a", "a.b", &"a".repeat(65)] {
             assert_eq!(check_name(bad).unwrap_err().code, "invalid_name");
         }
-    }
-
-    #[test]
-    fn hidden_and_other_files_are_no_plugins() {
-        let directory = tempfile::tempdir().unwrap();
-        for name in ["a.wasm", ".b.wasm", "c.cwasm", "d.txt"] {
-            fs::write(directory.path().join(name), "").unwrap();
-        }
-        fs::create_dir(directory.path().join("e.wasm")).unwrap();
-        let files = wasm_files(directory.path()).unwrap();
-        assert_eq!(files, BTreeSet::from([directory.path().join("a.wasm")]));
     }
 }
