@@ -8,7 +8,7 @@
 mod challenge;
 mod source;
 
-pub use challenge::{Challenge, SolverLimits};
+pub use challenge::{CHALLENGE_NAME, Challenge, SolverLimits, is_challenge_name};
 pub use source::ConfigSource;
 
 use crate::artifacts;
@@ -244,6 +244,14 @@ impl Default for Scoring {
     }
 }
 
+impl Scoring {
+    /// Seconds to wait after the given number of attempts, at least 1.
+    pub fn pause(&self, attempts: u32) -> f64 {
+        let doublings = attempts.saturating_sub(1).min(60).cast_signed();
+        (self.retry_s * 2_f64.powi(doublings)).min(self.max_retry_s)
+    }
+}
+
 /// Section `weights`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -322,6 +330,33 @@ impl Config {
                 return Err(ConfigError::key(key, format!("{value} is not at least 0")));
             }
         }
+        let at_most = [
+            ("public.max_requests", self.public.max_requests, 1_000_000),
+            (
+                "sandbox.max_concurrent_calls",
+                self.sandbox.max_concurrent_calls.unwrap_or(1) as usize,
+                1_024,
+            ),
+        ];
+        if let Some((key, value, most)) = at_most.into_iter().find(|(_, value, most)| value > most)
+        {
+            return Err(ConfigError::key(
+                key,
+                format!("{value} is more than {most}"),
+            ));
+        }
+        for (key, path) in [
+            ("data_dir", &self.data_dir),
+            ("plugins.dir", &self.plugins.dir),
+        ] {
+            if path.as_os_str().is_empty() {
+                return Err(ConfigError::key(key, "is empty"));
+            }
+        }
+        if self.scoring.max_retry_s < self.scoring.retry_s {
+            let problem = format!("is less than scoring.retry_s ({})", self.scoring.retry_s);
+            return Err(ConfigError::key("scoring.max_retry_s", problem));
+        }
         if self.scoring.hour > 23 {
             let problem = format!("{} is not an hour: 0 to 23", self.scoring.hour);
             return Err(ConfigError::key("scoring.hour", problem));
@@ -337,6 +372,10 @@ impl Config {
             ));
         }
         for (name, challenge) in &self.challenges {
+            if !is_challenge_name(name) {
+                let problem = format!("the name is not {CHALLENGE_NAME}");
+                return Err(ConfigError::key(format!("challenges.{name}"), problem));
+            }
             challenge.check(&format!("challenges.{name}"))?;
         }
         Ok(self)

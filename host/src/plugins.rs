@@ -10,6 +10,6 @@ mod load;
 mod state;
 mod watch;
 
-pub use load::{ActivePlugin, Loader, Rejection};
+pub use load::{ActivePlugin, Loader, Rejection, grants};
 pub use state::{PluginState, PluginStatus, Plugins};
 pub use watch::watch;

@@ -15,7 +15,7 @@ mod results;
 mod reveal;
 
 pub use evaluate::seed;
-pub use finalize::{Finalized, Paid};
+pub use finalize::{Finalized, PATIENCE, Paid};
 pub use judge::StoredComparison;
 pub use pipeline::{Pipeline, PipelineError, Resources};
 pub use results::{PublicCommit, Results};

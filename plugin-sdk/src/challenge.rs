@@ -62,11 +62,12 @@ pub trait Controller: Challenge {
     /// Scores one solution; usually 0 (worthless) to 1 (perfect), and finite.
     ///
     /// Errors: why the solution is worth nothing. It becomes the `error` of a
-    /// scoring log with score 0.
+    /// scoring log with score 0 before the baseline.
     fn score(&self, task: &Self::Task, solution: &Self::Solution) -> Result<f64, String>;
 
     /// What a reference solution of the challenge's own scores on a task. It is
-    /// subtracted from each submission's score. None by default.
+    /// subtracted from each submission's score, also from the 0 of a submission
+    /// that failed. None by default.
     fn baseline(&self, task: &Self::Task) -> Option<f64> {
         let _ = task;
         None
@@ -144,35 +145,29 @@ fn attempt<C: Controller>(
     json: String,
     task: &C::Task,
 ) -> Result<ScoringLog, ChallengeError> {
-    let failed = |task: String, solution, error| ScoringLog {
+    // Failing is worth 0 before the baseline is taken off, like any other
+    // worthless answer: to give up must not pay.
+    let baseline_score = challenge.baseline(task);
+    let log = |task, solution, score: f64, error| ScoringLog {
         task,
         solution,
-        score: 0.0,
-        baseline_score: None,
-        error: Some(error),
+        score: score - baseline_score.unwrap_or(0.0),
+        baseline_score,
+        error,
     };
     let solution = match context.solve(&json) {
         Ok(solution) => solution,
         Err(SolveError::Unavailable(why)) => return Err(ChallengeError::Unavailable(why)),
         Err(SolveError::Failed(failure)) => {
-            return Ok(failed(json, None, failure_text(&failure)));
+            return Ok(log(json, None, 0.0, Some(failure_text(&failure))));
         }
     };
     let scored = serde_json::from_str(&solution)
         .map_err(|e| format!("malformed solution: {e}"))
         .and_then(|parsed| challenge.score(task, &parsed));
     Ok(match scored {
-        Ok(score) => {
-            let baseline_score = challenge.baseline(task);
-            ScoringLog {
-                task: json,
-                solution: Some(solution),
-                score: score - baseline_score.unwrap_or(0.0),
-                baseline_score,
-                error: None,
-            }
-        }
-        Err(error) => failed(json, Some(solution), error),
+        Ok(score) => log(json, Some(solution), score, None),
+        Err(error) => log(json, Some(solution), 0.0, Some(error)),
     })
 }
 
@@ -251,5 +246,102 @@ pub trait Weights: Challenge {
                 weight,
             })
             .collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Harness;
+
+    #[derive(Default, serde::Deserialize, schemars::JsonSchema)]
+    struct Settings {}
+
+    struct Halving;
+
+    impl Challenge for Halving {
+        type Settings = Settings;
+        const NAME: &'static str = "halving";
+        const VERSION: &'static str = "1.0.0";
+
+        fn new(_: Settings) -> Self {
+            Halving
+        }
+    }
+
+    impl Controller for Halving {
+        type Task = u32;
+        type Solution = f64;
+
+        fn task_count(&self) -> u32 {
+            2
+        }
+
+        fn make_task(&self, _: &Context<'_>, index: u32) -> Result<u32, ChallengeError> {
+            Ok(index)
+        }
+
+        fn score(&self, _: &u32, solution: &f64) -> Result<f64, String> {
+            if *solution < 0.0 {
+                Err("negative".into())
+            } else {
+                Ok(*solution)
+            }
+        }
+
+        fn baseline(&self, _: &u32) -> Option<f64> {
+            Some(0.5)
+        }
+    }
+
+    fn scores(answer: Result<&'static str, SolveError>) -> Vec<(f64, Option<String>)> {
+        let harness = Harness::<Halving>::new();
+        let logs = harness
+            .solver(move |_| answer.clone().map(str::to_owned))
+            .evaluate(Vec::new());
+        logs.unwrap()
+            .into_iter()
+            .map(|log| (log.score, log.error))
+            .collect()
+    }
+
+    #[test]
+    fn failing_does_not_pay_more_than_answering_badly() {
+        assert_eq!(scores(Ok("0.3"))[0], (0.3 - 0.5, None));
+        assert_eq!(scores(Ok("-1"))[0], (-0.5, Some("negative".into())));
+        assert_eq!(scores(Ok("{"))[0].0, -0.5);
+        let failure = SolveFailure {
+            code: Failure::OutOfFuel,
+            message: "no fuel".into(),
+        };
+        let failed = scores(Err(SolveError::Failed(failure)));
+        assert_eq!(failed[0], (-0.5, Some("out_of_fuel: no fuel".into())));
+    }
+
+    #[test]
+    fn seed_tasks_come_first_and_count() {
+        let harness = Harness::<Halving>::new().solver(|task| Ok(task.to_owned()));
+        let tasks = |seeds: Vec<String>| -> Vec<String> {
+            let logs = harness.evaluate(seeds).unwrap();
+            logs.into_iter().map(|log| log.task).collect()
+        };
+        assert_eq!(tasks(vec!["7".into()]), ["7", "1"]);
+        assert_eq!(
+            tasks(vec!["7".into(), "8".into(), "9".into()]),
+            ["7", "8", "9"]
+        );
+        assert!(matches!(
+            harness.evaluate(vec!["x".into()]),
+            Err(ChallengeError::Internal(_))
+        ));
+    }
+
+    #[test]
+    fn nothing_is_scored_while_the_runner_is_away() {
+        let harness = Harness::<Halving>::new();
+        assert!(matches!(
+            harness.evaluate(Vec::new()),
+            Err(ChallengeError::Unavailable(_))
+        ));
     }
 }

@@ -197,7 +197,7 @@ async fn a_solution_that_cannot_be_read_is_invalid_output() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_solver_takes_its_time_out_of_the_callers_deadline() {
+async fn a_solver_takes_at_most_half_of_its_callers_time() {
     let solver_limits = Limits {
         fuel: u64::MAX / 2,
         ..Limits::solver()
@@ -208,11 +208,14 @@ async fn a_solver_takes_its_time_out_of_the_callers_deadline() {
     };
     let tasks = [json!({"do": "loop"}), json!({"do": "count"})];
     for _ in 0..5 {
-        let (called, _) = beside(WORLD.solve(&WORLD.solver, solver_limits, limits, &tasks)).await;
-        // Never a failure of the submission, which had 10 seconds.
-        assert_eq!(called.outcome(), Outcome::Timeout, "{:?}", called.result);
+        let (called, records) =
+            beside(WORLD.solve(&WORLD.solver, solver_limits, limits, &tasks)).await;
+        // The challenge has the rest to say so.
+        assert_eq!(called.outcome(), Outcome::Ok, "{:?}", called.result);
+        let outcomes: Vec<Outcome> = records.iter().map(|record| record.outcome).collect();
+        assert_eq!(outcomes, [Outcome::Timeout, Outcome::Timeout]);
         assert!(
-            called.report.elapsed < Duration::from_secs(3),
+            called.report.elapsed < limits.wall(),
             "{:?}",
             called.report.elapsed
         );

@@ -3,6 +3,7 @@
 
 use super::App;
 use super::problem::Problem;
+use crate::clock;
 use crate::scoring::PublicCommit;
 use axum::Json;
 use axum::body::Bytes;
@@ -58,7 +59,7 @@ pub(super) async fn get_scoring_result(
     let found = app.results.get(&challenge, &encrypted);
     let data = Data {
         commits: encrypted.into_iter().zip(found).collect(),
-        is_done: app.results.is_done(&challenge),
+        is_done: app.results.is_done(&challenge, clock::unix_now()),
     };
     Json(Answer {
         status: "success",

@@ -1,11 +1,14 @@
 //! `proctor plugin`.
 
 use super::table::table;
-use super::{print_json, runtime};
+use super::{ConfigArgs, print_json, runtime};
+use crate::config::Config;
+use crate::plugins::grants;
 use crate::sandbox::types::{Commit, Evaluated, Miner, ScoringLog, Submission, Verdict};
 use crate::sandbox::{
-    CallContext, CallReport, Description, Grants, Interfaces, Limits, PluginCall, PluginComponent,
-    PluginError, Sandbox, SandboxConfig, SolveRecord, SolverComponent, Submitted, sha256_hex,
+    CallContext, CallReport, Description, Interfaces, Limits, Outcome, PluginCall, PluginComponent,
+    PluginError, Sandbox, SandboxConfig, SettingsProblem, SolveRecord, SolverComponent, Submitted,
+    sha256_hex,
 };
 use anyhow::Context;
 use clap::Subcommand;
@@ -24,8 +27,12 @@ pub(super) enum Plugin {
         /// Print it as JSON.
         #[arg(long)]
         json: bool,
+        #[command(flatten)]
+        config: ConfigArgs,
     },
-    /// Evaluate and judge one submission, as `serve` would.
+    /// Evaluate and judge one submission, as `serve` would: with the limits,
+    /// settings and grants that the configuration gives the challenge. Its volume
+    /// is a fresh one.
     Run {
         /// The challenge's component.
         file: PathBuf,
@@ -35,32 +42,40 @@ pub(super) enum Plugin {
         /// What the tasks are drawn by.
         #[arg(long, default_value_t = 0)]
         seed: u64,
-        /// The challenge's settings, JSON.
-        #[arg(long, default_value = "{}", value_name = "JSON")]
-        settings: String,
+        /// The challenge's settings, JSON. Default: those of the configuration.
+        #[arg(long, value_name = "JSON")]
+        settings: Option<String>,
         /// Print everything as JSON, tasks and solutions included.
         #[arg(long)]
         json: bool,
+        #[command(flatten)]
+        config: ConfigArgs,
     },
 }
 
 impl Plugin {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        let cache = tempfile::tempdir()?;
-        let sandbox = Sandbox::new(&SandboxConfig::new(cache.path().join("compiled")))?;
+        // Neither the cache nor the volumes of a host that may be running.
+        let scratch = tempfile::tempdir()?;
+        let sandbox = Sandbox::new(&SandboxConfig::new(scratch.path().join("compiled")))?;
         runtime()?.block_on(async {
             match self {
-                Plugin::Inspect { file, json } => inspect(&sandbox, &file, json).await,
+                Plugin::Inspect { file, json, config } => {
+                    inspect(&sandbox, &config.load()?, &file, json).await
+                }
                 Plugin::Run {
                     file,
                     artifact,
                     seed,
                     settings,
                     json,
+                    config,
                 } => {
                     let call = Call {
                         seed,
-                        settings: settings.into(),
+                        settings,
+                        config: config.load()?,
+                        scratch: scratch.path(),
                     };
                     call.run(&sandbox, &file, &artifact, json).await
                 }
@@ -86,10 +101,21 @@ async fn load(
     Ok((component, description))
 }
 
-async fn inspect(sandbox: &Sandbox, file: &Path, as_json: bool) -> anyhow::Result<ExitCode> {
+async fn inspect(
+    sandbox: &Sandbox,
+    config: &Config,
+    file: &Path,
+    as_json: bool,
+) -> anyhow::Result<ExitCode> {
     let bytes = read(file)?;
     let interfaces = Interfaces::of(sandbox, &bytes).unwrap_or_default();
-    let loaded = load(sandbox, &bytes).await;
+    let loaded = match config.plugins.max_bytes {
+        max if bytes.len() as u64 > max => {
+            let problem = format!("more than plugins.max_bytes ({max})");
+            Err(PluginError::new(Outcome::LinkError, problem))
+        }
+        _ => load(sandbox, &bytes).await,
+    };
     let code = if loaded.is_ok() {
         ExitCode::SUCCESS
     } else {
@@ -152,12 +178,14 @@ async fn inspect(sandbox: &Sandbox, file: &Path, as_json: bool) -> anyhow::Resul
     Ok(code)
 }
 
-struct Call {
+struct Call<'a> {
     seed: u64,
-    settings: Arc<str>,
+    settings: Option<String>,
+    config: Config,
+    scratch: &'a Path,
 }
 
-impl Call {
+impl Call<'_> {
     async fn run(
         &self,
         sandbox: &Sandbox,
@@ -165,16 +193,31 @@ impl Call {
         artifact: &Path,
         as_json: bool,
     ) -> anyhow::Result<ExitCode> {
-        let (component, _) = load(sandbox, &read(file)?)
+        let (component, description) = load(sandbox, &read(file)?)
             .await
             .with_context(|| format!("{} cannot be loaded", file.display()))?;
-        let (limits, grants) = (Limits::default(), Grants::default());
+        let challenge = self.config.challenge(&description.name);
+        let settings = match &self.settings {
+            Some(settings) => settings.clone(),
+            None => serde_json::to_string(&challenge.settings)?,
+        };
+        let (limits, solver_limits) = (challenge.limits, challenge.solver.limits());
+        let grants = grants(self.scratch, &description.name, &challenge)?;
         let problems = component
-            .validate_settings(sandbox, &limits, &self.settings)
+            .validate_settings(sandbox, &limits, &settings)
             .await
             .result?;
-        if let Some(problem) = problems.first() {
-            anyhow::bail!("--settings: {}: {}", problem.path, problem.message);
+        if let Some(SettingsProblem { path, message }) = problems.first() {
+            let source = match &self.settings {
+                Some(_) => "--settings".to_owned(),
+                None => format!("challenges.{}.settings", description.name),
+            };
+            let path = if path.is_empty() {
+                path.clone()
+            } else {
+                format!("{path}: ")
+            };
+            anyhow::bail!("{source}: {path}{message}");
         }
         let bytes = read(artifact)?;
         let submission = Submission {
@@ -182,11 +225,11 @@ impl Call {
         };
         let submitted = Submitted {
             solver: SolverComponent::load(sandbox, &bytes).map(|(solver, _)| solver),
-            limits: Limits::solver(),
+            limits: solver_limits,
         };
         let call = PluginCall {
             context: CallContext {
-                settings: Arc::clone(&self.settings),
+                settings: settings.into(),
                 seed: self.seed,
                 now: 0.0,
             },

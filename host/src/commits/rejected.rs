@@ -60,7 +60,7 @@ impl EntryFault {
 #[derive(Debug, thiserror::Error)]
 pub enum WireError {
     /// Not a JSON object.
-    #[error("not a JSON object: {0}")]
+    #[error("not a JSON object")]
     NotJson(#[from] serde_json::Error),
     /// No object `miner_commits` in it.
     #[error("no object `miner_commits` in the document")]

@@ -39,8 +39,17 @@ pub fn versions(views: &[ValidatorView], metagraph: &Metagraph) -> Vec<CommitVer
                 for commit in list.iter().filter(|c| c.miner_uid.is_none_or(|u| u == uid)) {
                     known
                         .entry((uid, challenge, &commit.encrypted_commit))
-                        .and_modify(|known| confirm(known, commit))
-                        .or_insert_with(|| commit.clone());
+                        .and_modify(|known| {
+                            // The peers forget a time that only one of two
+                            // validators knows; then the order of views decides.
+                            let times = [timestamp(known), timestamp(commit)];
+                            confirm(known, commit);
+                            known.commit_timestamp = times.into_iter().flatten().reduce(f64::min);
+                        })
+                        .or_insert_with(|| ObservedCommit {
+                            commit_timestamp: timestamp(commit),
+                            ..commit.clone()
+                        });
                 }
             }
         }
@@ -64,4 +73,50 @@ pub fn versions(views: &[ValidatorView], metagraph: &Metagraph) -> Vec<CommitVer
             .then(age(a).total_cmp(&age(b)))
     });
     versions
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chain::Neuron;
+
+    fn view(validator_uid: u16, commit_timestamp: Option<f64>) -> ValidatorView {
+        let commit = ObservedCommit {
+            encrypted_commit: "token".into(),
+            commit_timestamp,
+            ..ObservedCommit::default()
+        };
+        let challenges = BTreeMap::from([("c".to_owned(), vec![commit])]);
+        ValidatorView {
+            validator_uid,
+            validator_hotkey: validator_uid.to_string(),
+            commits: BTreeMap::from([("miner".to_owned(), challenges)]),
+        }
+    }
+
+    #[test]
+    fn the_earliest_time_that_anybody_knows_counts_and_zero_is_unknown() {
+        let neuron = Neuron {
+            uid: 5,
+            hotkey: "miner".into(),
+            coldkey: "cold".into(),
+            axon_ip: None,
+            stake: 0.0,
+            validator_permit: false,
+        };
+        let metagraph = Metagraph::new(1, 1, None, vec![neuron]).unwrap();
+        for (times, known) in [
+            ([Some(0.0), Some(9.0), Some(7.0)], Some(7.0)),
+            ([None, Some(9.0), None], Some(9.0)),
+            ([Some(9.0), None, Some(0.0)], Some(9.0)),
+            ([None, Some(0.0), None], None),
+        ] {
+            let views: Vec<_> = (0_u16..)
+                .zip(times)
+                .map(|(uid, at)| view(uid, at))
+                .collect();
+            let found = versions(&views, &metagraph);
+            assert_eq!(found[0].commit.commit_timestamp, known, "{times:?}");
+        }
+    }
 }

@@ -4,6 +4,15 @@ use super::ConfigError;
 use crate::sandbox::Limits;
 use serde::{Deserialize, Serialize};
 
+/// What a challenge may be called, for people.
+pub const CHALLENGE_NAME: &str = "1 to 64 of a-z, 0-9, - and _, first a letter or digit";
+
+/// Whether a challenge may be called that: [`CHALLENGE_NAME`].
+pub fn is_challenge_name(name: &str) -> bool {
+    let allowed = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
+    matches!(name.len(), 1..=64) && !name.starts_with(['-', '_']) && name.bytes().all(allowed)
+}
+
 /// Section `challenges.<name>`. A challenge without one has the defaults.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -77,6 +86,19 @@ impl Challenge {
             return Err(ConfigError::key(
                 format!("{prefix}.emission_percent"),
                 problem,
+            ));
+        }
+        if self.database_max_bytes < 64 << 10 {
+            let problem = "must be at least 65536";
+            return Err(ConfigError::key(
+                format!("{prefix}.database_max_bytes"),
+                problem,
+            ));
+        }
+        if self.statement_ms == 0 {
+            return Err(ConfigError::key(
+                format!("{prefix}.statement_ms"),
+                "must be at least 1",
             ));
         }
         for (section, limits) in [("limits", self.limits), ("solver", self.solver.limits())] {

@@ -7,6 +7,10 @@ use toml::{Table, Value};
 /// Prefix of the environment variables that are read.
 const PREFIX: &str = "PROCTOR_";
 
+/// What else begins with the prefix: the flags of every command, and what only
+/// tests read.
+const NOT_KEYS: [&str; 2] = ["LOG", "TEST_"];
+
 /// The sources of a configuration.
 #[derive(Debug, Clone, Default)]
 pub struct ConfigSource {
@@ -37,10 +41,10 @@ impl ConfigSource {
             })?;
         }
         for (name, text) in &self.environment {
-            // Without `__` it is not a key: other variables may share the prefix.
-            if let Some(key) = name.strip_prefix(PREFIX)
-                && (key.contains("__") || key == "DATA_DIR" || key == "METAGRAPH")
-            {
+            let Some(key) = name.strip_prefix(PREFIX) else {
+                continue;
+            };
+            if !NOT_KEYS.iter().any(|other| key.starts_with(other)) {
                 let path: Vec<String> = key.split("__").map(str::to_lowercase).collect();
                 set(&mut table, &path, text).map_err(|problem| ConfigError::key(name, problem))?;
             }
@@ -154,6 +158,22 @@ mod tests {
             ),
             ("challenges.a.emission=1", "challenges.a"),
             ("data_dir.x.y=1", "data_dir"),
+            ("data_dir=", "data_dir"),
+            (
+                "public.max_requests=9223372036854775807",
+                "public.max_requests",
+            ),
+            (
+                "sandbox.max_concurrent_calls=4000000",
+                "sandbox.max_concurrent_calls",
+            ),
+            ("scoring.max_retry_s=1", "scoring.max_retry_s"),
+            ("challenges.a.statement_ms=0", "challenges.a.statement_ms"),
+            (
+                "challenges.a.database_max_bytes=0",
+                "challenges.a.database_max_bytes",
+            ),
+            ("challenges.Bad Name.data=true", "challenges.Bad Name"),
             ("nonsense", "nonsense"),
         ] {
             let error = load(&[setting]).unwrap_err();
@@ -168,13 +188,15 @@ mod tests {
             environment,
             ..ConfigSource::default()
         };
-        assert!(
-            source
-                .load()
-                .unwrap_err()
-                .to_string()
-                .contains("unknown field `hours`")
-        );
+        let error = source.load().unwrap_err().to_string();
+        assert!(error.contains("unknown field `hours`"), "{error}");
+        let environment = vec![("PROCTOR_SCORING_HOUR".to_owned(), "1".to_owned())];
+        let source = ConfigSource {
+            environment,
+            ..ConfigSource::default()
+        };
+        let error = source.load().unwrap_err().to_string();
+        assert!(error.contains("unknown field `scoring_hour`"), "{error}");
     }
 
     #[test]

@@ -5,7 +5,8 @@ use super::state::{Entry, PluginState, Plugins};
 use crate::config::{self, Config};
 use crate::metrics::Metrics;
 use crate::sandbox::{
-    Capability, Description, Grants, Limits, PluginComponent, PluginError, Sandbox, sha256_hex,
+    Capability, Description, Grants, Limits, Outcome, PluginComponent, PluginError, Sandbox,
+    sha256_hex,
 };
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -66,6 +67,15 @@ impl Rejection {
             code,
             reason: reason.into(),
         }
+    }
+}
+
+impl Rejection {
+    /// Whether the same file may be good at another time: the name may have
+    /// become free, or the host less busy.
+    fn may_pass(&self) -> bool {
+        let transient = Outcome::from_code(self.code).is_some_and(Outcome::is_transient);
+        transient || matches!(self.code, "duplicate_name" | "unreadable")
     }
 }
 
@@ -135,11 +145,7 @@ impl Loader {
             let stamp = stamp(path);
             let known = self.plugins.look(|entries| {
                 let entry = entries.get(path)?;
-                // The name may have become free.
-                let again = entry
-                    .rejection
-                    .as_ref()
-                    .is_some_and(|r| r.code == "duplicate_name");
+                let again = entry.rejection.as_ref().is_some_and(Rejection::may_pass);
                 (!again).then_some(entry.stamp)
             });
             if known.is_none_or(|known| known.is_none() || known != stamp) {
@@ -336,7 +342,12 @@ fn describe_limits() -> Limits {
     }
 }
 
-fn grants(data_dir: &Path, name: &str, challenge: &config::Challenge) -> io::Result<Grants> {
+/// What a challenge may reach, in a volume of its own below `data_dir`.
+///
+/// # Errors
+///
+/// The volume cannot be made.
+pub fn grants(data_dir: &Path, name: &str, challenge: &config::Challenge) -> io::Result<Grants> {
     let volume = data_dir.join("volumes").join(name);
     let data = volume.join("data");
     if challenge.data {
@@ -354,15 +365,10 @@ fn grants(data_dir: &Path, name: &str, challenge: &config::Challenge) -> io::Res
 
 /// Names are part of paths and URLs.
 fn check_name(name: &str) -> Result<(), Rejection> {
-    let fits = matches!(name.len(), 1..=64)
-        && !name.starts_with(['-', '_'])
-        && name
-            .bytes()
-            .all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_'));
-    if fits {
+    if config::is_challenge_name(name) {
         return Ok(());
     }
-    let reason = format!("{name:?} is not 1 to 64 of a-z, 0-9, - and _, first a letter or digit");
+    let reason = format!("{name:?} is not {}", config::CHALLENGE_NAME);
     Err(Rejection::new("invalid_name", reason))
 }
 

@@ -12,6 +12,10 @@ use tokio_util::sync::CancellationToken;
 /// How long a folder must be quiet before it is read: a copy comes in pieces.
 const QUIET: Duration = Duration::from_millis(200);
 
+/// How often the folder is read without a change: a file may have been rejected
+/// for a reason that passes, and a notification may be lost.
+const RESCAN: Duration = Duration::from_secs(30);
+
 /// Loads what is in the drop folder, and again whenever it changes. One task
 /// does all loading, so that two changes never race. Returns when cancelled.
 ///
@@ -38,6 +42,7 @@ pub async fn watch(
         }
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
+            () = tokio::time::sleep(RESCAN) => {}
             change = changes.recv() => if change.is_none() { return Ok(()) },
         }
     }

@@ -371,6 +371,7 @@ impl<'a> PluginCall<'a> {
             sandbox: sandbox.clone(),
             submitted,
             records: Vec::new(),
+            time_left: self.limits.wall() / 2,
         });
         let (called, state) = sandbox.run(state, limits, call).await;
         let records = state.runner.map(|r| r.records).unwrap_or_default();

@@ -8,6 +8,7 @@ use super::outcome::{Outcome, PluginError};
 use super::solver::SolverComponent;
 use super::state::{Denied, State};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// A submission that is ready to run.
@@ -33,7 +34,14 @@ pub(super) struct Runner {
     pub(super) sandbox: Sandbox,
     pub(super) submitted: Arc<Submitted>,
     pub(super) records: Vec<SolveRecord>,
+    /// Time that the submission may still take in this call, all tasks together.
+    /// Less than the call has, so that a slow submission fails its tasks and not
+    /// the challenge.
+    pub(super) time_left: Duration,
 }
+
+/// Characters of a submission's own message that are kept.
+const MESSAGE_LENGTH: usize = 512;
 
 impl Host for State {
     async fn solve(&mut self, task: String) -> wasmtime::Result<Result<String, SolveError>> {
@@ -53,15 +61,25 @@ impl Host for State {
                 return Ok(Err(solve_error(error)));
             }
         };
+        if runner.time_left.is_zero() {
+            let why = "the submission has used up its part of the time of the call";
+            let error = PluginError::submission(Outcome::Timeout, why);
+            runner.records.push(SolveRecord {
+                outcome: error.outcome,
+                fuel: 0,
+            });
+            return Ok(Err(solve_error(&error)));
+        }
         let called = solver
             .solve(
                 &runner.sandbox,
                 &context,
                 &submitted.limits,
-                time_left,
+                time_left.min(runner.time_left),
                 &task,
             )
             .await;
+        runner.time_left = runner.time_left.saturating_sub(called.report.elapsed);
         if called.outcome() == Outcome::Timeout && Instant::now() >= deadline {
             // It was the challenge that took too long before; the submission
             // had less than its limit, and must not be blamed.
@@ -92,6 +110,6 @@ fn solve_error(error: &PluginError) -> SolveError {
     };
     SolveError::Failed(SolveFailure {
         code,
-        message: error.message.clone(),
+        message: error.message.chars().take(MESSAGE_LENGTH).collect(),
     })
 }

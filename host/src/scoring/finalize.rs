@@ -38,9 +38,14 @@ pub struct Finalized {
     pub derivation: Derivation,
 }
 
+/// Seconds after the scoring hour in which a challenge that cannot tell its
+/// weights is asked again.
+pub const PATIENCE: f64 = 3_600.0;
+
 impl Pipeline {
     /// Turns the standings into one weight vector and stores it, once per day.
-    /// Returns nothing if the day is finalized already.
+    /// Returns nothing if the day is finalized already, or if a challenge cannot
+    /// tell its weights now but may within [`PATIENCE`] after the hour.
     ///
     /// # Errors
     ///
@@ -57,6 +62,12 @@ impl Pipeline {
                 continue;
             }
             let paid = self.pay(&plugin, now).await?;
+            let late = now >= clock::at_hour(now, self.config.scoring.hour) + PATIENCE;
+            if let (Err((outcome, _)), false) = (&paid.weights, late)
+                && outcome.is_transient()
+            {
+                return Ok(None);
+            }
             reported.insert(
                 paid.challenge.clone(),
                 ChallengeWeights {
@@ -129,7 +140,7 @@ impl Pipeline {
             .await;
         self.metrics.paid(plugin.name(), called.outcome());
         let weights = called.result.map_err(|error| {
-            tracing::error!(challenge = plugin.name(), %error, "no weights: the challenge counts as nothing");
+            tracing::error!(challenge = plugin.name(), %error, "a challenge tells no weights");
             (error.outcome, error.message)
         });
         Ok(Paid {

@@ -6,7 +6,7 @@ use crate::plugins::ActivePlugin;
 use crate::sandbox::types::{
     Commit, Comparison, ComparisonLog, Evaluated, Evaluation, Miner, ScoringLog, Submission,
 };
-use crate::sandbox::{CallContext, Capability, Outcome, PluginCall, PluginError};
+use crate::sandbox::{Blame, CallContext, Capability, Outcome, PluginCall, PluginError};
 use crate::store::{CommitRow, EvaluationRow, JobKey, Judged};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -62,22 +62,17 @@ impl Pipeline {
         };
         let judged = if evaluation.outcome == Outcome::Ok.code() {
             self.verdict(plugin, commit, &evaluation, commits, now)
-                .await?
+                .await
         } else {
-            // The submission could not be worked with, by its own fault.
-            Judged {
-                commit: commit.id,
-                score: 0.0,
-                penalty: 0.0,
-                accepted: false,
-                reason: Some(format!(
-                    "{}: {}",
-                    evaluation.outcome,
-                    evaluation.message.unwrap_or_default()
-                )),
-                comparisons: "[]".into(),
-                judged_at: now,
+            let (outcome, message) = (&evaluation.outcome, &evaluation.message);
+            let reason = format!("{outcome}: {}", message.as_deref().unwrap_or_default());
+            Ok(worthless(commit, reason, now))
+        };
+        let judged = match judged {
+            Err(NoVerdict::Call(error)) if error.blame == Blame::Submission => {
+                worthless(commit, error.to_string(), now)
             }
+            judged => judged?,
         };
         let (score, penalty, accepted) = (judged.score, judged.penalty, judged.accepted);
         let stored = self.store.set_judged(judged).await?;
@@ -221,33 +216,35 @@ impl Pipeline {
             grants: &plugin.grants,
             submitted: Some(Arc::new(submitted)),
         };
-        let (ids, batch): (Vec<i64>, Vec<Evaluation>) = asked.into_iter().unzip();
-        let called = plugin
-            .component
-            .compare(
-                &self.sandbox,
-                call,
-                &evaluation(candidate, scoring_logs.to_vec()),
-                &batch,
-            )
-            .await;
-        self.metrics.compared(plugin.name(), called.outcome());
-        let logs = called.result.map_err(NoVerdict::Call)?;
-        let mut fresh = Vec::new();
-        for (id, reference) in ids.into_iter().zip(&batch) {
-            let about = |log: &&ComparisonLog| log.reference == reference.submission.digest;
-            let logs: Vec<ComparisonLog> = logs.iter().filter(about).cloned().collect();
-            fresh.push((id, serde_json::to_string(&logs)?));
-            found.insert(id, logs);
+        let candidate_evaluation = evaluation(candidate, scoring_logs.to_vec());
+        // What fits the challenge's memory, many times over: it reads the JSON.
+        let room = plugin.limits.memory_bytes / 8;
+        for batch in batches(asked, room.saturating_sub(size(&candidate_evaluation))) {
+            let (ids, batch): (Vec<i64>, Vec<Evaluation>) = batch.into_iter().unzip();
+            let called = plugin
+                .component
+                .compare(&self.sandbox, call.clone(), &candidate_evaluation, &batch)
+                .await;
+            self.metrics.compared(plugin.name(), called.outcome());
+            let logs = called.result.map_err(NoVerdict::Call)?;
+            let mut fresh = Vec::new();
+            for (id, reference) in ids.into_iter().zip(&batch) {
+                let about = |log: &&ComparisonLog| log.reference == reference.submission.digest;
+                let logs: Vec<ComparisonLog> = logs.iter().filter(about).cloned().collect();
+                fresh.push((id, serde_json::to_string(&logs)?));
+                found.insert(id, logs);
+            }
+            let references = fresh.len();
+            self.store
+                .put_comparisons(key.clone(), candidate.id, fresh)
+                .await?;
+            tracing::info!(
+                challenge = plugin.name(),
+                artifact = candidate.key.artifact_digest,
+                references,
+                "compared"
+            );
         }
-        let references = fresh.len();
-        self.store.put_comparisons(key, candidate.id, fresh).await?;
-        tracing::info!(
-            challenge = plugin.name(),
-            artifact = candidate.key.artifact_digest,
-            references,
-            "compared"
-        );
         Ok(found)
     }
 
@@ -281,6 +278,46 @@ impl Pipeline {
     }
 }
 
+/// Bytes of tasks and solutions.
+fn size(evaluation: &Evaluation) -> usize {
+    let logs = evaluation.scoring_logs.iter();
+    logs.map(|log| log.task.len() + log.solution.as_ref().map_or(0, String::len))
+        .sum()
+}
+
+/// Splits references into calls of at most `room` bytes, or of one reference.
+fn batches(asked: BTreeMap<i64, Evaluation>, room: usize) -> Vec<Vec<(i64, Evaluation)>> {
+    let mut batches: Vec<Vec<(i64, Evaluation)>> = Vec::new();
+    let mut left = 0;
+    for (id, evaluation) in asked {
+        let bytes = size(&evaluation);
+        match batches.last_mut() {
+            Some(batch) if bytes <= left => {
+                left -= bytes;
+                batch.push((id, evaluation));
+            }
+            _ => {
+                left = room.saturating_sub(bytes);
+                batches.push(vec![(id, evaluation)]);
+            }
+        }
+    }
+    batches
+}
+
+/// The verdict on a submission that cannot be worked with, by its own fault.
+fn worthless(commit: &CommitRow, reason: String, now: f64) -> Judged {
+    Judged {
+        commit: commit.id,
+        score: 0.0,
+        penalty: 0.0,
+        accepted: false,
+        reason: Some(reason),
+        comparisons: "[]".into(),
+        judged_at: now,
+    }
+}
+
 fn copy_of(digest: &str) -> ComparisonLog {
     ComparisonLog {
         reference: digest.to_owned(),
@@ -303,5 +340,37 @@ fn evaluation(row: &EvaluationRow, scoring_logs: Vec<ScoringLog>) -> Evaluation 
             digest: row.key.artifact_digest.clone(),
         },
         scoring_logs,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn evaluation(bytes: usize) -> Evaluation {
+        let log = ScoringLog {
+            task: "t".repeat(bytes - 1),
+            solution: Some("s".into()),
+            score: 0.0,
+            baseline_score: None,
+            error: None,
+        };
+        Evaluation {
+            submission: Submission {
+                digest: String::new(),
+            },
+            scoring_logs: vec![log],
+        }
+    }
+
+    #[test]
+    fn a_call_gets_no_more_than_fits() {
+        let asked = [3, 3, 4, 9, 1, 20, 1].map(evaluation);
+        let asked: BTreeMap<i64, Evaluation> = (0..).zip(asked).collect();
+        let split = batches(asked, 10).into_iter();
+        let ids: Vec<Vec<i64>> = split
+            .map(|b| b.into_iter().map(|(id, _)| id).collect())
+            .collect();
+        assert_eq!(ids, [vec![0, 1, 2], vec![3, 4], vec![5], vec![6]]);
     }
 }

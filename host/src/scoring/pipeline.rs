@@ -95,7 +95,7 @@ impl Pipeline {
         if returned > 0 {
             tracing::info!(jobs = returned, "took up evaluations that were cut short");
         }
-        let results = Results::default();
+        let results = Results::new(config.commits.reveal_interval_s);
         results.refresh(store).await?;
         Ok(Pipeline {
             resources,
@@ -171,8 +171,17 @@ impl Pipeline {
                         revealed.artifact.to_string(),
                         revealed.artifact.digest().to_owned(),
                     );
+                    // The day that it was due, not the day that the host looked:
+                    // a host that was down must come to the same result.
+                    let due_at = commit.committed_at.unwrap_or(now) + rules.reveal_interval_s;
                     self.store
-                        .reveal(commit.id, revealed.text, artifact, digest, clock::day(now))
+                        .reveal(
+                            commit.id,
+                            revealed.text,
+                            artifact,
+                            digest,
+                            clock::day(due_at),
+                        )
                         .await?;
                     tracing::info!(
                         challenge = commit.challenge,
@@ -243,7 +252,8 @@ impl Pipeline {
         let again = match self.store.evaluation(job_key(&plugin, digest)).await? {
             None => true,
             Some(evaluation) if self.artifacts.contains(digest) => {
-                self.store.revive(evaluation.id, now).await?
+                let hold_attempts = self.config.scoring.hold_attempts;
+                self.store.revive(evaluation.id, hold_attempts, now).await?
             }
             Some(_) => false,
         };
@@ -260,6 +270,9 @@ impl Pipeline {
 
     /// Runs queued evaluations, as many at a time as the sandbox takes.
     async fn evaluate(&self, now: f64) -> Result<bool, PipelineError> {
+        // Nothing of ours runs now: a lease that is left is of a job whose end
+        // could not be stored.
+        self.store.return_leases(String::new()).await?;
         let places = self.sandbox.max_concurrent_calls();
         let mut running = JoinSet::new();
         let mut progress = false;
@@ -271,10 +284,12 @@ impl Pipeline {
                 running.spawn(async move { pipeline.run_job(job, now).await });
             }
             match running.join_next().await {
-                Some(ended) => ended??,
+                Some(Ok(Ok(()))) => progress = true,
+                // The others go on; this one is taken up at the next look.
+                Some(Ok(Err(error))) => tracing::error!(%error, "an evaluation was not stored"),
+                Some(Err(error)) => tracing::error!(%error, "an evaluation was not ended"),
                 None => return Ok(progress),
             }
-            progress = true;
         }
     }
 
@@ -301,11 +316,22 @@ impl Pipeline {
         Ok(progress)
     }
 
-    /// Judges what can be judged, each challenge in the order of its commits.
+    /// Judges what can be judged: each challenge in the order of its commits, all
+    /// challenges at a time.
     async fn judge_all(&self, now: f64) -> Result<bool, PipelineError> {
+        let counts = self.store.commit_counts().await?;
+        let waits = |challenge: &str| {
+            let mut counts = counts.iter();
+            counts.any(|(name, state, _)| name == challenge && *state == CommitState::Evaluated)
+        };
+        let mut running = JoinSet::new();
+        for plugin in self.scoring_plugins().filter(|plugin| waits(plugin.name())) {
+            let pipeline = self.clone();
+            running.spawn(async move { pipeline.judge_challenge(&plugin, now).await });
+        }
         let mut progress = false;
-        for plugin in self.scoring_plugins() {
-            progress |= self.judge_challenge(&plugin, now).await?;
+        while let Some(judged) = running.join_next().await {
+            progress |= judged??;
         }
         Ok(progress)
     }
@@ -315,6 +341,7 @@ impl Pipeline {
         plugin: &ActivePlugin,
         now: f64,
     ) -> Result<bool, PipelineError> {
+        let hold_attempts = self.config.scoring.hold_attempts;
         let mut commits = self.store.commits_of(plugin.name()).await?;
         commits.sort_by(|a, b| order(a).cmp(&order(b)));
         let mut progress = false;
@@ -322,35 +349,67 @@ impl Pipeline {
             let Some(commit) = commits.get(index).cloned() else {
                 break;
             };
-            match commit.state {
-                CommitState::Revealed if self.holds_up(plugin, &commit).await? => break,
-                CommitState::Evaluated => {}
-                _ => continue,
-            }
-            match self.judge(plugin, &commit, &commits, now).await {
-                Ok(()) => {}
-                Err(NoVerdict::Host(error)) => return Err(error),
-                Err(NoVerdict::Call(error)) if error.outcome.is_transient() => {
-                    tracing::warn!(challenge = plugin.name(), %error, "judging put off");
-                    break;
+            let holds_up = match commit.state {
+                CommitState::Revealed => self.holds_up(plugin, &commit).await?,
+                CommitState::Evaluated if now < commit.judge_not_before => {
+                    commit.judge_attempts < hold_attempts
                 }
-                Err(NoVerdict::Call(error)) => {
-                    tracing::error!(
-                        challenge = plugin.name(),
-                        hotkey = commit.miner_hotkey,
-                        %error,
-                        "the challenge cannot judge a commit"
-                    );
-                    self.store.set_failed(&commit, error.to_string()).await?;
+                CommitState::Evaluated => {
+                    let judged = self
+                        .judge_or_put_off(plugin, &commit, &commits, now)
+                        .await?;
+                    let current = self.store.commit(commit.id).await?;
+                    let holds_up = !judged && current.judge_attempts < hold_attempts;
+                    if let Some(place) = commits.get_mut(index) {
+                        *place = current;
+                    }
+                    progress |= judged;
+                    holds_up
                 }
+                _ => false,
+            };
+            if holds_up {
+                break;
             }
-            let judged = self.store.commit(commit.id).await?;
-            if let Some(place) = commits.get_mut(index) {
-                *place = judged;
-            }
-            progress = true;
         }
         Ok(progress)
+    }
+
+    /// Returns whether the commit has moved on.
+    async fn judge_or_put_off(
+        &self,
+        plugin: &ActivePlugin,
+        commit: &CommitRow,
+        commits: &[CommitRow],
+        now: f64,
+    ) -> Result<bool, PipelineError> {
+        let error = match self.judge(plugin, commit, commits, now).await {
+            Ok(()) => return Ok(true),
+            Err(NoVerdict::Host(error)) => return Err(error),
+            Err(NoVerdict::Call(error)) => error,
+        };
+        let attempts = commit.judge_attempts + 1;
+        if error.outcome.is_transient() && attempts < self.config.scoring.max_attempts {
+            let pause = self.config.scoring.pause(attempts);
+            tracing::warn!(
+                challenge = plugin.name(),
+                hotkey = commit.miner_hotkey,
+                attempts,
+                retry_in_s = pause,
+                %error,
+                "judging put off"
+            );
+            self.store.put_off_judging(commit.id, now + pause).await?;
+            return Ok(false);
+        }
+        tracing::error!(
+            challenge = plugin.name(),
+            hotkey = commit.miner_hotkey,
+            %error,
+            "the challenge cannot judge a commit"
+        );
+        self.store.set_failed(commit, error.to_string()).await?;
+        Ok(true)
     }
 
     /// Whether later commits wait for this one. After some attempts they do not.

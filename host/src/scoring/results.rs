@@ -3,6 +3,7 @@
 use super::judge::StoredComparison;
 use super::pipeline::PipelineError;
 use super::references::order;
+use crate::sandbox::Outcome;
 use crate::sandbox::types::ScoringLog;
 use crate::store::{CommitRow, CommitState, Store};
 use serde::Serialize;
@@ -108,7 +109,7 @@ impl PublicCommit {
                     score: log.score,
                     miner_input: None,
                     miner_output: None,
-                    error: log.error,
+                    error: log.error.as_deref().map(public_error),
                     baseline_score: log.baseline_score,
                     input_hash: None,
                 })
@@ -122,9 +123,20 @@ impl PublicCommit {
     }
 }
 
+/// The code of an error. The rest is the submission's own text, by which it could
+/// publish the tasks that it was given.
+fn public_error(error: &str) -> String {
+    let code = error.split(':').next().unwrap_or_default();
+    let code = Outcome::from_code(code).map_or("invalid_solution", Outcome::code);
+    code.to_owned()
+}
+
 /// All commits by challenge and ciphertext. Clones share everything.
-#[derive(Debug, Clone, Default)]
-pub struct Results(Arc<RwLock<State>>);
+#[derive(Debug, Clone)]
+pub struct Results {
+    state: Arc<RwLock<State>>,
+    reveal_interval: f64,
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -142,11 +154,28 @@ struct Entry {
     /// Of several miners that published the same ciphertext, the first counts:
     /// the others copied it.
     order: (i64, String, i64),
-    waiting: bool,
+    waiting: Waiting,
     commit: Arc<PublicCommit>,
 }
 
+/// Whether a commit waits for a verdict.
+#[derive(Debug, Clone, Copy)]
+enum Waiting {
+    No,
+    Yes,
+    /// It is sealed, and to be opened at this time.
+    From(f64),
+}
+
 impl Results {
+    /// No commits yet. `reveal_interval` is in seconds.
+    pub fn new(reveal_interval: f64) -> Self {
+        Results {
+            state: Arc::default(),
+            reveal_interval,
+        }
+    }
+
     /// Reads what changed in the database since the last time.
     ///
     /// # Errors
@@ -174,10 +203,16 @@ impl Results {
         let revision = commit.revision;
         let (at, hotkey, id) = order(&commit);
         let order = (at, hotkey.to_owned(), id);
-        let waiting = matches!(commit.state, CommitState::Revealed | CommitState::Evaluated);
+        let waiting = match (commit.state, commit.committed_at) {
+            (CommitState::Revealed | CommitState::Evaluated, _) => Waiting::Yes,
+            (CommitState::Sealed, Some(at)) if commit.key.is_some() => {
+                Waiting::From(at + self.reveal_interval)
+            }
+            _ => Waiting::No,
+        };
         let (challenge, encrypted) = (commit.challenge.clone(), commit.encrypted_commit.clone());
         let commit = Arc::new(PublicCommit::new(commit, logs)?);
-        let mut state = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         let commits = &mut state.challenges.entry(challenge).or_default().commits;
         let known = commits.get(&encrypted);
         if known.is_none_or(|known| order <= known.order) {
@@ -193,7 +228,7 @@ impl Results {
     }
 
     fn look<T>(&self, look: impl FnOnce(&State) -> T) -> T {
-        look(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+        look(&self.state.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Whether any commit of the challenge is known.
@@ -212,11 +247,17 @@ impl Results {
         })
     }
 
-    /// Whether no revealed commit of the challenge waits for a verdict.
-    pub fn is_done(&self, challenge: &str) -> bool {
+    /// Whether no commit of the challenge waits for a verdict: none that is
+    /// revealed, and none whose time has come.
+    pub fn is_done(&self, challenge: &str, now: f64) -> bool {
+        let waits = |entry: &Entry| match entry.waiting {
+            Waiting::No => false,
+            Waiting::Yes => true,
+            Waiting::From(at) => at <= now,
+        };
         self.look(|state| {
             let commits = state.challenges.get(challenge).map(|c| &c.commits);
-            commits.is_none_or(|commits| !commits.values().any(|entry| entry.waiting))
+            commits.is_none_or(|commits| !commits.values().any(waits))
         })
     }
 }
@@ -243,7 +284,7 @@ mod tests {
 
     #[test]
     fn what_a_sealed_commit_holds_is_not_shown() {
-        let results = Results::default();
+        let results = Results::new(10.0);
         results
             .put(commit(1, "a", 1.0, CommitState::Sealed), Vec::new())
             .unwrap();
@@ -259,8 +300,18 @@ mod tests {
     }
 
     #[test]
+    fn a_submissions_own_words_are_not_published() {
+        assert_eq!(
+            public_error("guest_error: the task was [1, 2]"),
+            "guest_error"
+        );
+        assert_eq!(public_error("trap: panicked at [1, 2]"), "trap");
+        assert_eq!(public_error("the task was [1, 2]"), "invalid_solution");
+    }
+
+    #[test]
     fn of_miners_with_the_same_ciphertext_the_first_is_shown() {
-        let results = Results::default();
+        let results = Results::new(10.0);
         results
             .put(commit(1, "copier", 2.0, CommitState::Revealed), Vec::new())
             .unwrap();
@@ -274,9 +325,18 @@ mod tests {
     }
 
     #[test]
+    fn a_sealed_commit_waits_from_the_time_that_it_is_due() {
+        let results = Results::new(10.0);
+        let sealed = commit(1, "a", 1.0, CommitState::Sealed);
+        results.put(sealed, Vec::new()).unwrap();
+        assert!(results.is_done("c", 10.9));
+        assert!(!results.is_done("c", 11.0));
+    }
+
+    #[test]
     fn a_challenge_is_done_when_no_revealed_commit_waits() {
-        let results = Results::default();
-        assert!(results.is_done("c"));
+        let results = Results::new(10.0);
+        assert!(results.is_done("c", 5.0));
         for (state, done) in [
             (CommitState::Sealed, true),
             (CommitState::Revealed, false),
@@ -285,7 +345,7 @@ mod tests {
             (CommitState::Failed, true),
         ] {
             results.put(commit(1, "a", 1.0, state), Vec::new()).unwrap();
-            assert_eq!(results.is_done("c"), done, "{state:?}");
+            assert_eq!(results.is_done("c", 5.0), done, "{state:?}");
         }
     }
 }

@@ -83,6 +83,10 @@ pub struct CommitRow {
     pub batch_day: Option<String>,
     /// The evaluation of its artifact.
     pub evaluation_id: Option<i64>,
+    /// Attempts to judge it that came to nothing.
+    pub judge_attempts: u32,
+    /// When to make the next, in seconds since the Unix epoch.
+    pub judge_not_before: f64,
     /// What the judge saw of its likeness to others, JSON.
     pub comparisons: Option<String>,
     /// The verdict's score.
@@ -116,6 +120,8 @@ impl CommitRow {
             artifact_digest: row.get("artifact_digest")?,
             batch_day: row.get("batch_day")?,
             evaluation_id: row.get("evaluation_id")?,
+            judge_attempts: row.get("judge_attempts")?,
+            judge_not_before: row.get("judge_not_before")?,
             comparisons: row.get("comparisons")?,
             score: row.get("score")?,
             penalty: row.get("penalty")?,
@@ -146,6 +152,8 @@ impl CommitRow {
             artifact_digest: None,
             batch_day: None,
             evaluation_id: None,
+            judge_attempts: 0,
+            judge_not_before: 0.0,
             comparisons: None,
             score: None,
             penalty: None,

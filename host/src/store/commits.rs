@@ -320,6 +320,24 @@ impl Store {
         .await
     }
 
+    /// Notes an attempt to judge a commit that came to nothing; the next is not
+    /// before `not_before`.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    pub async fn put_off_judging(&self, commit: i64, not_before: f64) -> Result<(), StoreError> {
+        self.write(move |tx| {
+            tx.execute(
+                "UPDATE commits SET judge_attempts = judge_attempts + 1, judge_not_before = ?2
+                 WHERE id = ?1 AND state = 'evaluated'",
+                (commit, not_before),
+            )?;
+            Ok(())
+        })
+        .await
+    }
+
     /// Stores a verdict, once. Returns whether this was the first.
     ///
     /// # Errors

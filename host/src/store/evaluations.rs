@@ -351,19 +351,19 @@ impl Store {
         .await
     }
 
-    /// Queues a job again that was given up because something was not there.
-    /// Returns whether it was.
+    /// Queues a job again that was given up because something was not there, with
+    /// this many attempts behind it. Returns whether it was.
     ///
     /// # Errors
     ///
     /// See [`StoreError`].
-    pub async fn revive(&self, job: i64, now: f64) -> Result<bool, StoreError> {
+    pub async fn revive(&self, job: i64, attempts: u32, now: f64) -> Result<bool, StoreError> {
         self.write(move |tx| {
             let changed = tx.execute(
-                "UPDATE evaluations SET state = 'queued', attempts = 0, queued_at = ?2,
+                "UPDATE evaluations SET state = 'queued', attempts = ?3, queued_at = ?2,
                      not_before = ?2
                  WHERE id = ?1 AND state = 'failed' AND outcome = 'unavailable'",
-                (job, now),
+                (job, now, attempts),
             )?;
             Ok(changed == 1)
         })
@@ -526,12 +526,12 @@ mod tests {
                 .await
                 .unwrap();
             assert_eq!(
-                store.revive(job.id, 1.0).await.unwrap(),
+                store.revive(job.id, 3, 1.0).await.unwrap(),
                 revived,
                 "{outcome}"
             );
         }
-        assert_eq!(lease(&store, "me", 1.0).await.unwrap().attempts, 1);
+        assert_eq!(lease(&store, "me", 1.0).await.unwrap().attempts, 4);
     }
 
     #[tokio::test]

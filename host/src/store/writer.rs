@@ -87,7 +87,10 @@ fn run(mut connection: Connection, inbox: &mpsc::Receiver<Work>) {
         let committed = match connection.transaction_with_behavior(TransactionBehavior::Immediate) {
             Ok(transaction) => {
                 answers.push(first(Some(&transaction)));
+                // Some errors make SQLite end the transaction by itself; what
+                // came after it would be committed piece by piece.
                 while answers.len() < BATCH
+                    && !transaction.is_autocommit()
                     && let Ok(next) = inbox.try_recv()
                 {
                     answers.push(next(Some(&transaction)));

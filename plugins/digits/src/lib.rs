@@ -50,6 +50,7 @@ pub struct Task {
 
 /// What it answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Solution {
     /// One label per image, 0 to 9.
     pub labels: Vec<u8>,
@@ -75,8 +76,13 @@ impl Challenge for Digits {
         [
             (
                 "tasks",
-                settings.tasks == 0 || settings.batch_size == 0 || wanted > images,
+                settings.tasks == 0 || wanted > images,
                 format!("tasks times batch_size must be 1 to {images}, not {wanted}"),
+            ),
+            (
+                "batch_size",
+                settings.batch_size == 0,
+                "must be at least 1".to_owned(),
             ),
             (
                 "min_score",

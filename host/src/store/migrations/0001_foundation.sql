@@ -40,6 +40,9 @@ CREATE TABLE commits (
     artifact_digest  TEXT,
     batch_day        TEXT,
     evaluation_id    INTEGER REFERENCES evaluations (id),
+    -- Attempts to judge it that came to nothing, and when to make the next.
+    judge_attempts   INTEGER NOT NULL DEFAULT 0,
+    judge_not_before REAL NOT NULL DEFAULT 0,
     comparisons      TEXT,
     score            REAL,
     penalty          REAL,
