@@ -1,10 +1,11 @@
 //! What is not there now is tried again, and costs nobody a score.
 
 use crate::commits::{Commit, all_revealed};
-use crate::support::{World, until};
+use crate::support::{Server, World, until};
 use proctor_testing::guest_bytes;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
+use std::fs;
 
 #[test]
 fn an_artifact_that_comes_late_is_scored_when_it_is_there() {
@@ -109,5 +110,51 @@ fn what_is_given_up_has_failed_and_is_not_scored() {
     let data = server.scoring_result(&[&commit.encrypted]);
     assert_eq!(data["commits"][&commit.encrypted]["score"], Value::Null);
     assert_eq!(data["is_done"], true);
+    server.stop();
+}
+
+#[test]
+fn a_comparison_that_never_ends_holds_others_up_for_a_few_attempts_only() {
+    let world = World::new();
+    let plugin = world.plugins().join("hostile.wasm");
+    fs::write(plugin, guest_bytes("hostile_challenge")).unwrap();
+    let artifacts = ["knn", "linear", "nearest_centroid"].map(|name| world.add_artifact(name));
+    let commits: Vec<Commit> = (3_u16..)
+        .zip(&artifacts)
+        .map(|(uid, digest)| Commit::of_text(uid, &format!("hostile---sha256:{digest}"), 30.0))
+        .collect();
+    let published: Map<String, Value> = commits
+        .iter()
+        .map(|commit| {
+            (
+                commit.hotkey.clone(),
+                json!({ "hostile": commit.revealed() }),
+            )
+        })
+        .collect();
+    world.ingest(0, &json!({ "miner_commits": published }));
+    let mut server = world.serve(&[
+        "challenges.hostile.settings={in='compare',do='sleep',seconds=3600,solution='{}'}",
+        "challenges.hostile.limits.wall_ms=100",
+        "scoring.retry_s=0.01",
+        "scoring.hold_attempts=2",
+        "scoring.max_attempts=4",
+    ]);
+    // Nothing comes before the first, so there is nothing to compare it with.
+    assert_eq!(server.wait_for("judged").text("hotkey"), commits[0].hotkey);
+    let put_off = |server: &mut Server| {
+        let event = server.wait_for("judging put off");
+        (
+            event.text("hotkey").to_owned(),
+            event.field("attempts").as_u64(),
+        )
+    };
+    assert_eq!(put_off(&mut server), (commits[1].hotkey.clone(), Some(1)));
+    assert_eq!(put_off(&mut server), (commits[1].hotkey.clone(), Some(2)));
+    // From here on the third is not held up by the second.
+    server.wait(|e| e.is("judging put off") && e.text("hotkey") == commits[2].hotkey);
+    for _ in 1..=2 {
+        server.wait_for("the challenge cannot judge a commit");
+    }
     server.stop();
 }
