@@ -1,4 +1,8 @@
-//! Proctor.
+//! Proctor: a host for competitions on Bittensor subnets, in which challenges and
+//! submissions are WebAssembly components.
+//!
+//! This library is what the `proctor` command is made of; ARCHITECTURE.md in the
+//! repository tells the modules apart. Its interface changes as the command does.
 
 pub mod api;
 pub mod artifacts;

@@ -32,8 +32,8 @@ pub use serde_json;
 /// Makes a component of a [`Challenge`] with exactly the capabilities named.
 ///
 /// A capability is one of `controller`, `comparer` and `weights`; the type must
-/// implement the trait of the same name. What is not named is not exported, and
-/// the host does not offer it.
+/// implement the trait of the same name. What is not named is not exported, even
+/// if the trait is implemented, and the host does not offer it.
 ///
 /// ```
 /// # use proctor_sdk::*;

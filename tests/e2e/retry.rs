@@ -134,8 +134,9 @@ fn a_comparison_that_never_ends_holds_others_up_for_a_few_attempts_only() {
         .collect();
     world.ingest(0, &json!({ "miner_commits": published }));
     let mut server = world.serve(&[
-        "challenges.hostile.settings={in='compare',do='sleep',seconds=3600,solution='{}'}",
+        "challenges.hostile.settings={in='compare',do='loop',solution='{}'}",
         "challenges.hostile.limits.wall_ms=100",
+        "challenges.hostile.limits.fuel=1000000000000",
         "scoring.retry_s=0.01",
         "scoring.hold_attempts=2",
         "scoring.max_attempts=4",

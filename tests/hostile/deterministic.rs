@@ -143,6 +143,11 @@ async fn clocks_start_at_the_logical_time() {
     let seen = beside(clocks(1_234_567.25)).await;
     assert_eq!(seen["wall"], 1_234_567.25);
     assert_eq!(seen, clocks(1_234_567.25).await);
+    // A guest that sleeps finds that the time has passed.
+    assert!(
+        seen["slept_ns"].as_u64() >= Some(3_600_000_000_000),
+        "{seen}"
+    );
     // A time that is none is the epoch, not a fault.
     assert_eq!(clocks(f64::NAN).await["wall"], 0.0);
     assert_eq!(clocks(-5.0).await["wall"], 0.0);

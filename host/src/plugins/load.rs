@@ -175,9 +175,11 @@ impl Loader {
                 digest: None,
                 state: PluginState::Discovered,
                 rejection: None,
+                told: None,
                 active: None,
             });
             entry.state = PluginState::Discovered;
+            entry.told = None;
         });
         let result = self.load_steps(&path).await;
         self.plugins.update(|entries| {
@@ -241,6 +243,12 @@ impl Loader {
         }
         self.reach(path, PluginState::Verified);
         let (component, description) = self.link(path, bytes).await?;
+        self.plugins.update(|entries| {
+            if let Some(entry) = entries.get_mut(path) {
+                let Description { name, version, .. } = &description;
+                entry.told = Some((name.clone(), version.clone()));
+            }
+        });
         self.reach(path, PluginState::Described);
         check_name(&description.name)?;
         let taken = self.plugins.look(|entries| {

@@ -57,6 +57,8 @@ pub(super) struct Entry {
     pub(super) digest: Option<String>,
     pub(super) state: PluginState,
     pub(super) rejection: Option<Rejection>,
+    /// What the file, as it is now, told of itself: name and version.
+    pub(super) told: Option<(String, String)>,
     /// The last good version, which stays while the file is being replaced.
     pub(super) active: Option<Arc<ActivePlugin>>,
 }
@@ -68,7 +70,7 @@ pub struct PluginStatus {
     pub file: String,
     /// Name of the challenge; none if the plugin never came that far.
     pub name: Option<String>,
-    /// Version of the plugin that is active.
+    /// Version of the plugin that is active, or else of the file.
     pub version: Option<String>,
     /// SHA-256 of the component that is active, or else of the file.
     pub digest: Option<String>,
@@ -164,8 +166,12 @@ fn status(path: &Path, entry: &Entry) -> PluginStatus {
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned(),
-        name: active.map(|plugin| plugin.name().to_owned()),
-        version: active.map(|plugin| plugin.description.version.clone()),
+        name: active
+            .map(|plugin| plugin.name().to_owned())
+            .or_else(|| Some(entry.told.as_ref()?.0.clone())),
+        version: active
+            .map(|plugin| plugin.description.version.clone())
+            .or_else(|| Some(entry.told.as_ref()?.1.clone())),
         digest: active
             .map(|plugin| plugin.component.digest().to_owned())
             .or_else(|| entry.digest.clone()),

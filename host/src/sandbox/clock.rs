@@ -1,8 +1,16 @@
-//! Clocks that do not follow the wall clock, and seeded random numbers.
+//! Clocks that do not follow the wall clock.
+//!
+//! `wasi:clocks/monotonic-clock` is implemented here, and not by wasmtime-wasi,
+//! whose timers run in real time: a guest could wait without taking fuel, and tell
+//! the time by looking whether a timer has run out.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use wasmtime_wasi::{HostMonotonicClock, HostWallClock};
+use wasmtime::component::{HasData, Resource, ResourceTable};
+use wasmtime_wasi::HostWallClock;
+use wasmtime_wasi::p2::bindings::clocks::monotonic_clock::Host;
+use wasmtime_wasi::p2::{DynPollable, Pollable, subscribe};
 
 /// Stands still at the logical time of a call.
 pub(super) struct LogicalWallClock(pub(super) Duration);
@@ -17,17 +25,64 @@ impl HostWallClock for LogicalWallClock {
     }
 }
 
-/// Moves on by a microsecond with each look, so that a guest that waits for time
-/// to pass gets on.
-#[derive(Default)]
-pub(super) struct LogicalMonotonicClock(AtomicU64);
+/// Nanoseconds since the call began. Moves on by a microsecond with each look, so
+/// that a guest that looks until time has passed gets on; and to the end of a
+/// timer that a guest waits for, at once.
+#[derive(Debug, Clone, Default)]
+pub(super) struct LogicalMonotonicClock(Arc<AtomicU64>);
 
-impl HostMonotonicClock for LogicalMonotonicClock {
-    fn resolution(&self) -> u64 {
-        1
-    }
-
+impl LogicalMonotonicClock {
     fn now(&self) -> u64 {
         self.0.fetch_add(1_000, Ordering::Relaxed)
+    }
+}
+
+/// What links [`MonotonicClock`].
+pub(super) struct LogicalClocks;
+
+impl HasData for LogicalClocks {
+    type Data<'a> = MonotonicClock<'a>;
+}
+
+/// The clock of one store.
+pub(super) struct MonotonicClock<'a> {
+    pub(super) clock: &'a LogicalMonotonicClock,
+    pub(super) table: &'a mut ResourceTable,
+}
+
+impl Host for MonotonicClock<'_> {
+    fn now(&mut self) -> wasmtime::Result<u64> {
+        Ok(self.clock.now())
+    }
+
+    fn resolution(&mut self) -> wasmtime::Result<u64> {
+        Ok(1)
+    }
+
+    fn subscribe_instant(&mut self, when: u64) -> wasmtime::Result<Resource<DynPollable>> {
+        let timer = Timer {
+            clock: self.clock.clone(),
+            when,
+        };
+        let timer = self.table.push(timer)?;
+        subscribe(self.table, timer)
+    }
+
+    fn subscribe_duration(&mut self, duration: u64) -> wasmtime::Result<Resource<DynPollable>> {
+        let when = self.clock.now().saturating_add(duration);
+        self.subscribe_instant(when)
+    }
+}
+
+/// Runs out as soon as it is looked at, and takes the clock there.
+struct Timer {
+    clock: LogicalMonotonicClock,
+    when: u64,
+}
+
+#[wasmtime_wasi::async_trait]
+impl Pollable for Timer {
+    async fn ready(&mut self) {
+        self.clock.0.fetch_max(self.when, Ordering::Relaxed);
     }
 }

@@ -2,13 +2,14 @@
 //! environment, or a file outside of what a call is granted.
 
 use super::bindings::{context, database, runner, types};
+use super::clock::LogicalClocks;
 use super::state::State;
 use wasmtime::Engine;
 use wasmtime::component::{Component, HasSelf, Linker, types::ComponentItem};
 use wasmtime_wasi::WasiView;
 use wasmtime_wasi::cli::WasiCli;
 use wasmtime_wasi::filesystem::WasiFilesystem;
-use wasmtime_wasi::p2::bindings::{cli, filesystem, random};
+use wasmtime_wasi::p2::bindings::{cli, clocks, filesystem, random};
 use wasmtime_wasi::random::WasiRandom;
 
 /// What a challenge may import.
@@ -29,6 +30,10 @@ pub(super) fn solver_linker(engine: &Engine) -> wasmtime::Result<Linker<State>> 
     let l = &mut linker;
     // io, clocks, random, stdio; the rest of wasi:cli but sockets follows.
     wasmtime_wasi::p2::add_to_linker_proxy_interfaces_async(l)?;
+    // Ours in place of the one that is there: see `LogicalClocks`.
+    l.allow_shadowing(true);
+    clocks::monotonic_clock::add_to_linker::<_, LogicalClocks>(l, State::monotonic_clock)?;
+    l.allow_shadowing(false);
     random::insecure::add_to_linker::<_, WasiRandom>(l, |s: &mut State| s.ctx().ctx.random())?;
     random::insecure_seed::add_to_linker::<_, WasiRandom>(l, |s: &mut State| s.ctx().ctx.random())?;
     cli::exit::add_to_linker::<_, WasiCli>(l, wasmtime_wasi::cli::WasiCliView::cli)?;

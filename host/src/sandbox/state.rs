@@ -2,7 +2,7 @@
 
 use super::bindings::types;
 use super::call::CallContext;
-use super::clock::{LogicalMonotonicClock, LogicalWallClock};
+use super::clock::{LogicalMonotonicClock, LogicalWallClock, MonotonicClock};
 use super::database::DatabaseGrant;
 use super::limits::{Limiter, Limits};
 use super::log::GuestLog;
@@ -24,6 +24,7 @@ pub(super) struct Denied(pub(super) String);
 pub(super) struct State {
     wasi: WasiCtx,
     table: ResourceTable,
+    clock: LogicalMonotonicClock,
     pub(super) limiter: Limiter,
     pub(super) context: CallContext,
     pub(super) deadline: Instant,
@@ -57,7 +58,6 @@ impl State {
             .wall_clock(LogicalWallClock(
                 Duration::try_from_secs_f64(context.now).unwrap_or_default(),
             ))
-            .monotonic_clock(LogicalMonotonicClock::default())
             .allow_tcp(false)
             .allow_udp(false);
         if let Some(data) = data {
@@ -74,6 +74,7 @@ impl State {
         Ok(State {
             wasi: wasi.build(),
             table,
+            clock: LogicalMonotonicClock::default(),
             limiter: Limiter::new(limits),
             context,
             deadline,
@@ -83,6 +84,14 @@ impl State {
             host_calls: 0,
             host_calls_limit: limits.host_calls,
         })
+    }
+
+    /// The clock of the call.
+    pub(super) fn monotonic_clock(&mut self) -> MonotonicClock<'_> {
+        MonotonicClock {
+            clock: &self.clock,
+            table: &mut self.table,
+        }
     }
 
     /// Calls to the host so far.

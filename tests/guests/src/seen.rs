@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use std::hash::{BuildHasher, RandomState};
 use std::io::Read;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 static CALLS: AtomicU32 = AtomicU32::new(0);
 
@@ -26,7 +26,11 @@ pub(crate) fn random() -> Value {
 pub(crate) fn clocks() -> Value {
     let start = Instant::now();
     let wall = SystemTime::now().duration_since(UNIX_EPOCH);
+    let before = Instant::now();
+    std::thread::sleep(Duration::from_secs(3600));
+    let slept = before.elapsed();
     json!({
+        "slept_ns": slept.as_nanos() as u64,
         "wall": wall.map_or(-1.0, |d| d.as_secs_f64()),
         "monotonic_ns": start.elapsed().as_nanos() as u64,
     })
