@@ -61,7 +61,7 @@ impl ConfigError {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Where everything is kept that must outlive the process.
+    /// Where everything is kept that must outlive the process. Default: `data`.
     pub data_dir: PathBuf,
     /// The metagraph, a JSON file. Default: `metagraph.json` in `data_dir`.
     pub metagraph: Option<PathBuf>,
@@ -107,9 +107,9 @@ impl Default for Config {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Plugins {
-    /// The drop folder: each `.wasm` in it is a challenge.
+    /// The drop folder: each `.wasm` in it is a challenge. Default: `plugins`.
     pub dir: PathBuf,
-    /// Largest component, in bytes.
+    /// Largest component, in bytes. Default: 128 MiB.
     pub max_bytes: u64,
 }
 
@@ -126,7 +126,7 @@ impl Default for Plugins {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Artifacts {
-    /// Largest artifact, in bytes.
+    /// Largest artifact, in bytes. Default: 64 MiB.
     pub max_bytes: u64,
 }
 
@@ -142,15 +142,16 @@ impl Default for Artifacts {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Public {
-    /// Address to listen on.
+    /// Address to listen on. Default: `0.0.0.0:47920`.
     pub listen: SocketAddr,
-    /// Whether `/metrics` is on this listener as well.
+    /// Whether `/metrics` is on this listener as well. Default: no.
     pub metrics: bool,
-    /// Largest request body, in bytes.
+    /// Largest request body, in bytes. Default: 8 MiB.
     pub max_body_bytes: usize,
-    /// Requests at a time. More are answered with 503.
+    /// Requests at a time, at most a million. More are answered with 503.
+    /// Default: 512.
     pub max_requests: usize,
-    /// Time that a request may take, in milliseconds.
+    /// Time that a request may take, in milliseconds. Default: 30 000.
     pub timeout_ms: u64,
 }
 
@@ -170,7 +171,7 @@ impl Default for Public {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Admin {
-    /// Address to listen on; of this machine only.
+    /// Address to listen on; of this machine only. Default: `127.0.0.1:47921`.
     pub listen: SocketAddr,
 }
 
@@ -187,11 +188,12 @@ impl Default for Admin {
 #[serde(default, deny_unknown_fields)]
 pub struct Commits {
     /// The least stake of a validator that is heard, in the metagraph's unit.
+    /// Default: 10 000.
     pub min_validator_stake: f64,
-    /// Seconds from a commit to its reveal.
+    /// Seconds from a commit to its reveal. Default: 86 400.
     pub reveal_interval_s: f64,
     /// How many versions of a miner's commit of one challenge may be opened at a
-    /// time, newest first.
+    /// time, newest first. Default: 2.
     pub max_versions: usize,
 }
 
@@ -212,20 +214,20 @@ pub struct Scoring {
     /// What the seeds of evaluations are made from. Default: drawn at random
     /// when the database is made, and kept in it.
     pub seed: Option<u64>,
-    /// The hour at which a day is finalized, 0 to 23, UTC.
+    /// The hour at which a day is finalized, 0 to 23, UTC. Default: 14.
     pub hour: u8,
-    /// Milliseconds between looks for new work.
+    /// Milliseconds between looks for new work. Default: 1 000.
     pub interval_ms: u64,
     /// Accepted submissions of earlier days that a new one is compared with: the
-    /// best ones.
+    /// best ones. Default: 100.
     pub max_references: usize,
-    /// Attempts at an evaluation before others are judged without it.
+    /// Attempts at an evaluation before others are judged without it. Default: 3.
     pub hold_attempts: u32,
-    /// Attempts at an evaluation before it is given up.
+    /// Attempts at an evaluation before it is given up. Default: 12.
     pub max_attempts: u32,
-    /// Seconds to the second attempt; doubled with each further one.
+    /// Seconds to the second attempt; doubled with each further one. Default: 5.
     pub retry_s: f64,
-    /// The most seconds between attempts.
+    /// The most seconds between attempts. Default: 3 600.
     pub max_retry_s: f64,
 }
 
@@ -256,9 +258,9 @@ impl Scoring {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Weights {
-    /// What becomes of emission that nobody is paid.
+    /// What becomes of emission that nobody is paid. Default: `redistribute`.
     pub unassigned: Unassigned,
-    /// What is paid when nobody earned anything.
+    /// What is paid when nobody earned anything. Default: `burn`.
     pub no_miner: NoMiner,
 }
 
@@ -266,11 +268,11 @@ pub struct Weights {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Sandbox {
-    /// Calls of plugins at a time. Default: as many as there are cores.
+    /// Calls of plugins at a time, 1 to 1,024. Default: as many as there are cores.
     pub max_concurrent_calls: Option<u32>,
-    /// Size that the compile cache may have, in bytes.
+    /// Size that the compile cache may have, in bytes. Default: 1 GiB.
     pub cache_max_bytes: u64,
-    /// Whether to reserve the memory of all calls ahead.
+    /// Whether to reserve the memory of all calls ahead. Default: yes.
     pub pooling: bool,
 }
 

@@ -1,6 +1,6 @@
 //! What Prometheus sees. The text beside a metric is its help.
 
-use crate::sandbox::{CacheUse, CallReport, Outcome};
+use crate::sandbox::{CacheUse, CallReport, Outcome, SolveRecord};
 use crate::store::CommitState;
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
@@ -68,6 +68,7 @@ pub struct Metrics {
     evaluation_fuel: Family<ChallengeLabels, Counter>,
     evaluation_memory: Family<ChallengeLabels, Gauge>,
     solves: Family<CallLabels, Counter>,
+    solve_fuel: Family<ChallengeLabels, Counter>,
     comparisons: Family<CallLabels, Counter>,
     verdicts: Family<CallLabels, Counter>,
     finalizations: Family<CallLabels, Counter>,
@@ -91,6 +92,7 @@ impl Default for Metrics {
             evaluation_fuel: Family::default(),
             evaluation_memory: Family::default(),
             solves: Family::default(),
+            solve_fuel: Family::default(),
             comparisons: Family::default(),
             verdicts: Family::default(),
             finalizations: Family::default(),
@@ -132,6 +134,11 @@ impl Default for Metrics {
             "solves",
             "Runs of submissions on one task, by outcome",
             metrics.solves.clone(),
+        );
+        r.register(
+            "solve_fuel",
+            "Fuel that submissions used in evaluations",
+            metrics.solve_fuel.clone(),
         );
         r.register(
             "comparisons",
@@ -232,8 +239,14 @@ impl Metrics {
     }
 
     /// A submission was run on one task.
-    pub fn solved(&self, challenge: &str, outcome: Outcome) {
-        self.solves.get_or_create(&call(challenge, outcome)).inc();
+    pub fn solved(&self, challenge: &str, solve: SolveRecord) {
+        let labels = ChallengeLabels {
+            challenge: challenge.to_owned(),
+        };
+        self.solves
+            .get_or_create(&call(challenge, solve.outcome))
+            .inc();
+        self.solve_fuel.get_or_create(&labels).inc_by(solve.fuel);
     }
 
     /// `compare` was called.

@@ -34,18 +34,8 @@ pub const fn is_solver<P: solver::Guest>() {}
 fn with<C: Challenge, T>(
     call: impl FnOnce(C, &Context<'_>) -> Result<T, ChallengeError>,
 ) -> Result<T, ChallengeError> {
-    let challenge = settings::read::<C>(&context::settings()).map_err(|problems| {
-        let text = problems
-            .iter()
-            .map(|p| format!("{}: {}", p.path, p.message))
-            .collect::<Vec<_>>()
-            .join("; ");
-        ChallengeError::Internal(format!("settings: {text}"))
-    })?;
-    call(
-        C::new(challenge),
-        &Context::new(context::seed(), context::now(), &Host),
-    )
+    let of_call = Context::new(context::seed(), context::now(), &Host);
+    settings::call(&context::settings(), &of_call, call)
 }
 
 impl<C: Challenge> info::Guest for Plugin<C> {

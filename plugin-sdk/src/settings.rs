@@ -1,6 +1,6 @@
 //! Settings: read from JSON, described by a schema, checked with a path.
 
-use crate::{Challenge, SettingsProblem};
+use crate::{Challenge, ChallengeError, Context, SettingsProblem};
 use serde_json::Value;
 
 /// JSON Schema (2020-12) of a challenge's settings.
@@ -26,6 +26,26 @@ pub(crate) fn read<C: Challenge>(json: &str) -> Result<C::Settings, Vec<Settings
         problems if problems.is_empty() => Ok(settings),
         problems => Err(problems),
     }
+}
+
+/// Makes the challenge from its settings and calls it: what happens for each call
+/// of the host.
+///
+/// Errors: those of `call`; `internal` if the settings are invalid.
+pub(crate) fn call<C: Challenge, T>(
+    json: &str,
+    context: &Context<'_>,
+    call: impl FnOnce(C, &Context<'_>) -> Result<T, ChallengeError>,
+) -> Result<T, ChallengeError> {
+    let settings = read::<C>(json).map_err(|problems| {
+        let problems = problems.iter().map(|p| match p.path.as_str() {
+            "" => p.message.clone(),
+            path => format!("{path}: {}", p.message),
+        });
+        let text = problems.collect::<Vec<_>>().join("; ");
+        ChallengeError::Internal(format!("settings: {text}"))
+    })?;
+    call(C::new(settings), context)
 }
 
 fn problem(path: &str, message: impl Into<String>) -> SettingsProblem {

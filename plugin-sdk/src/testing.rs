@@ -38,6 +38,7 @@ use crate::{
 use std::marker::PhantomData;
 
 type Solve = dyn Fn(&str) -> Result<String, SolveError>;
+type Execute = dyn Fn(&str, &[Value]) -> Result<u64, DatabaseError>;
 type Query = dyn Fn(&str, &[Value]) -> Result<Rows, DatabaseError>;
 
 /// Calls a challenge as the host would: settings read and checked, a context of
@@ -53,6 +54,7 @@ pub struct Harness<C> {
 
 struct Fake {
     solve: Box<Solve>,
+    execute: Box<Execute>,
     query: Box<Query>,
 }
 
@@ -62,12 +64,16 @@ impl Imports for Fake {
     }
 
     fn execute(&self, sql: &str, parameters: &[Value]) -> Result<u64, DatabaseError> {
-        (self.query)(sql, parameters).map(|rows| rows.rows.len() as u64)
+        (self.execute)(sql, parameters)
     }
 
     fn query(&self, sql: &str, parameters: &[Value]) -> Result<Rows, DatabaseError> {
         (self.query)(sql, parameters)
     }
+}
+
+fn no_database() -> DatabaseError {
+    DatabaseError::Unavailable("the test has no database".into())
 }
 
 impl<C> std::fmt::Debug for Harness<C> {
@@ -95,11 +101,8 @@ impl<C: Challenge> Harness<C> {
             now: 0.0,
             imports: Fake {
                 solve: Box::new(|_| Err(SolveError::Unavailable("the test has no solver".into()))),
-                query: Box::new(|_, _| {
-                    Err(DatabaseError::Unavailable(
-                        "the test has no database".into(),
-                    ))
-                }),
+                execute: Box::new(|_, _| Err(no_database())),
+                query: Box::new(|_, _| Err(no_database())),
             },
             challenge: PhantomData,
         }
@@ -147,13 +150,15 @@ impl<C: Challenge> Harness<C> {
         })
     }
 
-    /// Sets what the database answers. `execute` reports as many changed rows as
-    /// the answer has.
+    /// Sets what the database does: `execute` returns the number of rows changed,
+    /// `query` the rows found.
     #[must_use]
     pub fn database(
         mut self,
+        execute: impl Fn(&str, &[Value]) -> Result<u64, DatabaseError> + 'static,
         query: impl Fn(&str, &[Value]) -> Result<Rows, DatabaseError> + 'static,
     ) -> Self {
+        self.imports.execute = Box::new(execute);
         self.imports.query = Box::new(query);
         self
     }
@@ -162,10 +167,8 @@ impl<C: Challenge> Harness<C> {
         &self,
         call: impl FnOnce(C, &Context<'_>) -> Result<T, ChallengeError>,
     ) -> Result<T, ChallengeError> {
-        let settings = settings::read::<C>(&self.settings)
-            .map_err(|problems| ChallengeError::Internal(format!("settings: {problems:?}")))?;
         let context = Context::new(self.seed, self.now, &self.imports);
-        call(C::new(settings), &context)
+        settings::call(&self.settings, &context, call)
     }
 
     /// What the challenge tells of itself.

@@ -17,17 +17,17 @@ pub fn is_challenge_name(name: &str) -> bool {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Challenge {
-    /// The challenge's share of the emission, in percent.
+    /// The challenge's share of the emission, in percent. Default: 100.
     pub emission_percent: f64,
-    /// Settings that the challenge defines.
+    /// Settings that the challenge defines. Default: none.
     pub settings: toml::Table,
-    /// Whether it may keep files in `/data`.
+    /// Whether it may keep files in `/data`. Default: no.
     pub data: bool,
-    /// Whether it has a database.
+    /// Whether it has a database. Default: no.
     pub database: bool,
-    /// Size that the database may have, in bytes.
+    /// Size that the database may have, in bytes. Default: 64 MiB.
     pub database_max_bytes: u64,
-    /// Milliseconds that an SQL statement may take.
+    /// Milliseconds that an SQL statement may take. Default: 1 000.
     pub statement_ms: u64,
     /// What a call of the challenge may take.
     pub limits: Limits,

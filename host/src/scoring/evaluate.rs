@@ -67,7 +67,7 @@ impl Pipeline {
         self.metrics
             .evaluated(plugin.name(), called.outcome(), &called.report);
         for solve in &solves {
-            self.metrics.solved(plugin.name(), solve.outcome);
+            self.metrics.solved(plugin.name(), *solve);
         }
         if !called.report.log.is_empty() {
             tracing::debug!(
