@@ -28,7 +28,7 @@ pub enum HostError {
         error: io::Error,
     },
     /// The metagraph cannot be read.
-    #[error("metagraph: {0}")]
+    #[error("metagraph")]
     Metagraph(#[from] MetagraphError),
     /// The database cannot be used.
     #[error(transparent)]

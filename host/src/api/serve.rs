@@ -26,10 +26,10 @@ pub enum ServeError {
         error: io::Error,
     },
     /// The plugins folder cannot be watched.
-    #[error("cannot watch the plugins folder: {0}")]
+    #[error("cannot watch the plugins folder")]
     Watch(#[from] notify::Error),
     /// A listener failed.
-    #[error("a listener failed: {0}")]
+    #[error("a listener failed")]
     Listener(#[from] io::Error),
 }
 
