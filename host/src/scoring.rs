@@ -8,6 +8,7 @@
 
 mod evaluate;
 mod finalize;
+mod frontier;
 mod judge;
 mod pipeline;
 mod references;

@@ -159,3 +159,42 @@ fn a_comparison_that_never_ends_holds_others_up_for_a_few_attempts_only() {
     }
     server.stop();
 }
+
+#[test]
+fn a_submission_that_takes_too_long_gets_the_benefit_of_the_doubt_first() {
+    let world = World::new().with_digits();
+    let commit = Commit::new(3, &world.add_artifact("endless_loop"), 30.0);
+    world.ingest(0, &all_revealed([&commit]));
+    let mut server = world.serve(&[
+        "challenges.digits.solver.fuel=1000000000000",
+        "challenges.digits.solver.wall_ms=50",
+        "scoring.retry_s=0.01",
+        "scoring.hold_attempts=2",
+    ]);
+    let put_back = server.wait_for("evaluation put back");
+    assert_eq!(put_back.text("outcome"), "timeout");
+    assert_eq!(put_back.field("attempt"), 1);
+    // The second time it counts as its own.
+    assert_eq!(server.wait_for("evaluated").text("outcome"), "ok");
+    let judged = server.wait_for("judged");
+    assert_eq!(judged.field("score").as_f64(), Some(0.0));
+    server.stop();
+}
+
+#[test]
+fn an_artifact_of_two_miners_is_evaluated_once_and_the_second_is_a_copy() {
+    let world = World::new().with_digits();
+    let digest = world.add_artifact("knn");
+    let (first, second) = (Commit::new(4, &digest, 30.0), Commit::new(3, &digest, 29.0));
+    world.ingest(0, &all_revealed([&first, &second]));
+    let mut server = world.serve(&[]);
+    let judged = server.wait_for("judged");
+    assert_eq!(judged.text("hotkey"), first.hotkey, "the earlier commit");
+    assert_eq!(judged.field("accepted"), true);
+    let judged = server.wait_for("judged");
+    assert_eq!(judged.field("accepted"), false);
+    assert_eq!(judged.field("penalty").as_f64(), Some(1.0));
+    let evaluated = server.log.iter().filter(|event| event.is("evaluated"));
+    assert_eq!(evaluated.count(), 1, "{:#?}", server.log);
+    server.stop();
+}

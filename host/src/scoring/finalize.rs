@@ -62,9 +62,8 @@ impl Pipeline {
                 continue;
             }
             let paid = self.pay(&plugin, now).await?;
-            let late = now >= clock::at_hour(now, self.config.scoring.hour) + PATIENCE;
-            if let (Err((outcome, _)), false) = (&paid.weights, late)
-                && outcome.is_transient()
+            if let Err((outcome, _)) = &paid.weights
+                && asks_again(*outcome, now, self.config.scoring.hour)
             {
                 return Ok(None);
             }
@@ -151,6 +150,12 @@ impl Pipeline {
     }
 }
 
+/// Whether to ask a challenge for its weights again rather than to finalize
+/// without it.
+fn asks_again(outcome: Outcome, now: f64, hour: u8) -> bool {
+    outcome.is_transient() && now < clock::at_hour(now, hour) + PATIENCE
+}
+
 /// The best accepted commit of each miner: a later one replaces it if its score
 /// is higher, or perfect (RedTeam's `update_best_commit`).
 fn best_commits<'a>(
@@ -200,6 +205,16 @@ mod tests {
             accepted: Some(accepted),
             ..CommitRow::sample(id, hotkey)
         }
+    }
+
+    #[test]
+    fn a_passing_failure_is_waited_out_for_an_hour_and_no_other() {
+        let hour = 1_787_410_800.0; // 15:00
+        assert!(asks_again(Outcome::Unavailable, hour, 15));
+        assert!(asks_again(Outcome::Timeout, hour + 3_599.0, 15));
+        assert!(!asks_again(Outcome::Unavailable, hour + 3_600.0, 15));
+        assert!(!asks_again(Outcome::Trap, hour, 15));
+        assert!(!asks_again(Outcome::InvalidOutput, hour, 15));
     }
 
     #[test]

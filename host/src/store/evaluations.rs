@@ -246,26 +246,18 @@ impl Store {
     ///
     /// See [`StoreError`].
     pub async fn evaluation(&self, key: JobKey) -> Result<Option<EvaluationRow>, StoreError> {
-        self.read(move |connection| {
-            let row = connection
-                .prepare_cached(
-                    "SELECT * FROM evaluations WHERE challenge = ?1 AND plugin_digest = ?2
-                         AND settings_digest = ?3 AND artifact_digest = ?4 AND engine = ?5
-                         AND state IN ('done', 'failed')",
-                )?
-                .query_row(
-                    (
-                        key.challenge,
-                        key.plugin_digest,
-                        key.settings_digest,
-                        key.artifact_digest,
-                        key.engine,
-                    ),
-                    evaluation,
-                )
-                .optional()?;
-            Ok(row)
-        })
+        let key = (
+            key.challenge,
+            key.plugin_digest,
+            key.settings_digest,
+            key.artifact_digest,
+            key.engine,
+        );
+        self.ended_where(
+            "challenge = ?1 AND plugin_digest = ?2 AND settings_digest = ?3
+                 AND artifact_digest = ?4 AND engine = ?5",
+            key,
+        )
         .await
     }
 
@@ -275,14 +267,19 @@ impl Store {
     ///
     /// See [`StoreError`].
     pub async fn evaluation_by_id(&self, id: i64) -> Result<Option<EvaluationRow>, StoreError> {
+        self.ended_where("id = ?1", (id,)).await
+    }
+
+    async fn ended_where(
+        &self,
+        clause: &'static str,
+        parameters: impl rusqlite::Params + Send + 'static,
+    ) -> Result<Option<EvaluationRow>, StoreError> {
         self.read(move |connection| {
-            let row = connection
-                .prepare_cached(
-                    "SELECT * FROM evaluations WHERE id = ?1 AND state IN ('done', 'failed')",
-                )?
-                .query_row([id], evaluation)
-                .optional()?;
-            Ok(row)
+            let sql =
+                format!("SELECT * FROM evaluations WHERE state IN ('done', 'failed') AND {clause}");
+            let mut statement = connection.prepare_cached(&sql)?;
+            Ok(statement.query_row(parameters, evaluation).optional()?)
         })
         .await
     }
