@@ -2,6 +2,7 @@
 
 mod artifact;
 mod demo;
+mod dev;
 mod ingest;
 mod plugin;
 mod serve;
@@ -53,6 +54,9 @@ enum Command {
     /// Look at challenges.
     #[command(subcommand)]
     Plugin(plugin::Plugin),
+    /// For tests, and for people who try things out.
+    #[command(subcommand)]
+    Dev(dev::Dev),
 }
 
 /// Where the configuration comes from. Environment variables of the form
@@ -98,6 +102,7 @@ pub fn run() -> ExitCode {
         Command::Ingest(command) => command.run(),
         Command::Artifact(command) => command.run(),
         Command::Plugin(command) => command.run(),
+        Command::Dev(command) => command.run(),
     };
     match result {
         Ok(code) => code,

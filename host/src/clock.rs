@@ -1,15 +1,32 @@
 //! Days and times. The pure rules take the time as an argument; this is where it
 //! comes from, and how it is written.
 
+use std::path::PathBuf;
+use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 use time::{Date, OffsetDateTime};
 
+/// Names a file with the time in it, for tests that go through days.
+const TEST_CLOCK: &str = "PROCTOR_TEST_CLOCK";
+
 /// Seconds since the Unix epoch, by the system's clock.
 pub fn unix_now() -> f64 {
+    static FILE: OnceLock<Option<PathBuf>> = OnceLock::new();
+    let file = FILE.get_or_init(|| std::env::var_os(TEST_CLOCK).map(PathBuf::from));
+    let told = |path: &PathBuf| std::fs::read_to_string(path).ok()?.trim().parse().ok();
+    file.as_ref().and_then(told).unwrap_or_else(system_now)
+}
+
+fn system_now() -> f64 {
     SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or(Duration::ZERO)
         .as_secs_f64()
+}
+
+/// [`unix_now`] in nanoseconds.
+pub fn unix_now_ns() -> u64 {
+    (unix_now() * 1e9) as u64
 }
 
 const DAY: f64 = 86_400.0;
@@ -33,6 +50,16 @@ pub fn start_of_day(day: &str) -> Option<f64> {
     let month: u8 = parts.next()?.parse().ok()?;
     let date = Date::from_calendar_date(year, month.try_into().ok()?, parts.next()?.parse().ok()?);
     Some(date.ok()?.midnight().assume_utc().unix_timestamp() as f64)
+}
+
+/// The day after a day; the day itself if it is none.
+pub fn day_after(day_: &str) -> String {
+    start_of_day(day_).map_or_else(|| day_.to_owned(), |start| day(start + DAY))
+}
+
+/// The day before a day; the day itself if it is none.
+pub fn day_before(day_: &str) -> String {
+    start_of_day(day_).map_or_else(|| day_.to_owned(), |start| day(start - DAY))
 }
 
 /// When it was `hour`, 0 to 23, on the day of a time.

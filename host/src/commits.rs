@@ -21,16 +21,18 @@ mod ingest;
 mod rejected;
 mod reveal;
 mod sift;
+mod timestamp;
 mod versions;
 pub mod wire;
 
 pub use aggregate::{MinerCommits, ResolvedView, aggregate, merge, resolve};
 pub use collect::{Collected, Ineligible, admit, collect};
-pub use ingest::{IngestError, IngestReport, ingest};
+pub use ingest::{Delivery, IngestError, IngestReport, ingest, ingest_again};
 pub use reveal::{
     ArtifactRef, DEFAULT_REVEAL_INTERVAL, InvalidArtifact, RevealedCommit, SealFault, is_on_time,
     open, unseal,
 };
 pub use sift::{CommitFault, FaultKind, Sifted, sift};
+pub use timestamp::resolve as resolve_timestamp;
 pub use versions::{CommitVersion, versions};
 pub use wire::{ObservedCommit, ValidatorView};

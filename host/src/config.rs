@@ -5,14 +5,21 @@
 //! `PROCTOR_SECTION__KEY`, `--set section.key=value`. Unknown keys are refused
 //! wherever they come from, and every error names the key.
 
+mod archive;
+mod chain;
 mod challenge;
+mod collect;
+mod keep;
 mod source;
 
+pub use archive::{Archive, ArchiveTarget};
+pub use chain::{Chain, Wallet};
 pub use challenge::{CHALLENGE_NAME, Challenge, SolverLimits, is_challenge_name};
+pub use collect::{Commits, RevealRule, Storage, TimestampPolicy};
+pub use keep::{Backup, Events, Retention};
 pub use source::ConfigSource;
 
 use crate::artifacts;
-use crate::commits::DEFAULT_REVEAL_INTERVAL;
 use crate::weights::{NoMiner, Unassigned};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -65,6 +72,10 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The metagraph, a JSON file. Default: `metagraph.json` in `data_dir`.
     pub metagraph: Option<PathBuf>,
+    /// The subnet.
+    pub chain: Chain,
+    /// Who this host is.
+    pub wallet: Wallet,
     /// Where plugins come from.
     pub plugins: Plugins,
     /// What miners submit.
@@ -75,10 +86,20 @@ pub struct Config {
     pub admin: Admin,
     /// How commits are collected.
     pub commits: Commits,
-    /// How they are scored.
+    /// The storage service.
+    pub storage: Storage,
+    /// How commits are scored.
     pub scoring: Scoring,
     /// How weights are made.
     pub weights: Weights,
+    /// Where public views go.
+    pub archive: Archive,
+    /// The backup file.
+    pub backup: Backup,
+    /// How long what is settled is kept in the database.
+    pub retention: Retention,
+    /// What `GET /v1/events` remembers.
+    pub events: Events,
     /// What plugins run in.
     pub sandbox: Sandbox,
     /// What each challenge is given, by name.
@@ -90,13 +111,20 @@ impl Default for Config {
         Config {
             data_dir: "data".into(),
             metagraph: None,
+            chain: Chain::default(),
+            wallet: Wallet::default(),
             plugins: Plugins::default(),
             artifacts: Artifacts::default(),
             public: Public::default(),
             admin: Admin::default(),
             commits: Commits::default(),
+            storage: Storage::default(),
             scoring: Scoring::default(),
             weights: Weights::default(),
+            archive: Archive::default(),
+            backup: Backup::default(),
+            retention: Retention::default(),
+            events: Events::default(),
             sandbox: Sandbox::default(),
             challenges: BTreeMap::new(),
         }
@@ -153,6 +181,11 @@ pub struct Public {
     pub max_requests: usize,
     /// Time that a request may take, in milliseconds. Default: 30 000.
     pub timeout_ms: u64,
+    /// Whether `POST /get_scoring_result` wants the signature of a validator with
+    /// enough stake. Default: no.
+    pub signed_results: bool,
+    /// Streams of events at a time. More are answered with 503. Default: 256.
+    pub max_streams: usize,
 }
 
 impl Default for Public {
@@ -163,6 +196,8 @@ impl Default for Public {
             max_body_bytes: 8 << 20,
             max_requests: 512,
             timeout_ms: 30_000,
+            signed_results: false,
+            max_streams: 256,
         }
     }
 }
@@ -183,30 +218,6 @@ impl Default for Admin {
     }
 }
 
-/// Section `commits`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Commits {
-    /// The least stake of a validator that is heard, in the metagraph's unit.
-    /// Default: 10 000.
-    pub min_validator_stake: f64,
-    /// Seconds from a commit to its reveal. Default: 86 400.
-    pub reveal_interval_s: f64,
-    /// How many versions of a miner's commit of one challenge may be opened at a
-    /// time, newest first. Default: 2.
-    pub max_versions: usize,
-}
-
-impl Default for Commits {
-    fn default() -> Self {
-        Commits {
-            min_validator_stake: 10_000.0,
-            reveal_interval_s: DEFAULT_REVEAL_INTERVAL,
-            max_versions: 2,
-        }
-    }
-}
-
 /// Section `scoring`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -219,8 +230,8 @@ pub struct Scoring {
     /// Milliseconds between looks for new work. Default: 1 000.
     pub interval_ms: u64,
     /// Accepted submissions of earlier days that a new one is compared with: the
-    /// best ones. Default: 100.
-    pub max_references: usize,
+    /// best ones of each challenge. Default: 15.
+    pub max_unique_commits: usize,
     /// Attempts at an evaluation before others are judged without it. Default: 3.
     pub hold_attempts: u32,
     /// Attempts at an evaluation before it is given up. Default: 12.
@@ -237,7 +248,7 @@ impl Default for Scoring {
             seed: None,
             hour: 14,
             interval_ms: 1_000,
-            max_references: 100,
+            max_unique_commits: 15,
             hold_attempts: 3,
             max_attempts: 12,
             retry_s: 5.0,
@@ -294,6 +305,14 @@ impl Config {
             .unwrap_or_else(|| self.data_dir.join("metagraph.json"))
     }
 
+    /// Path of the backup, `scoring_results.json`.
+    pub fn backup_path(&self) -> PathBuf {
+        self.backup
+            .path
+            .clone()
+            .unwrap_or_else(|| self.data_dir.join("scoring_results.json"))
+    }
+
     /// What a challenge is given.
     pub fn challenge(&self, name: &str) -> Challenge {
         self.challenges.get(name).cloned().unwrap_or_default()
@@ -307,7 +326,6 @@ impl Config {
             ("public.max_body_bytes", self.public.max_body_bytes as u64),
             ("public.max_requests", self.public.max_requests as u64),
             ("public.timeout_ms", self.public.timeout_ms),
-            ("commits.max_versions", self.commits.max_versions as u64),
             ("scoring.interval_ms", self.scoring.interval_ms),
             ("scoring.max_attempts", self.scoring.max_attempts.into()),
             (
@@ -319,11 +337,6 @@ impl Config {
             return Err(ConfigError::key(key, "must be at least 1"));
         }
         let not_negative = [
-            (
-                "commits.min_validator_stake",
-                self.commits.min_validator_stake,
-            ),
-            ("commits.reveal_interval_s", self.commits.reveal_interval_s),
             ("scoring.retry_s", self.scoring.retry_s),
             ("scoring.max_retry_s", self.scoring.max_retry_s),
         ];
@@ -372,6 +385,14 @@ impl Config {
                 "admin.listen",
                 "is the public listener's address",
             ));
+        }
+        self.commits.check()?;
+        self.storage.check()?;
+        self.archive.check()?;
+        self.backup.check()?;
+        if self.storage.url.is_some() && self.wallet.name.is_none() {
+            let problem = "the storage service wants signed requests: set wallet.name";
+            return Err(ConfigError::key("storage.url", problem));
         }
         for (name, challenge) in &self.challenges {
             if !is_challenge_name(name) {

@@ -5,17 +5,20 @@
 //! repository tells the modules apart. Its interface changes as the command does.
 
 pub mod api;
+pub mod archive;
 pub mod artifacts;
 pub mod chain;
 pub mod cli;
 pub mod clock;
 pub mod commits;
+pub mod compat;
 pub mod config;
 pub mod host;
 pub mod metrics;
 pub mod plugins;
 pub mod sandbox;
 pub mod scoring;
+pub mod storage;
 pub mod store;
 pub mod telemetry;
 pub mod weights;

@@ -59,6 +59,11 @@ fn seconds() -> Histogram {
     Histogram::new(exponential_buckets(0.001, 3.0, 13))
 }
 
+fn hours() -> Histogram {
+    // A quarter of an hour to about ten days.
+    Histogram::new(exponential_buckets(900.0, 2.0, 11))
+}
+
 /// Every metric, in one registry.
 #[derive(Debug)]
 pub struct Metrics {
@@ -72,6 +77,8 @@ pub struct Metrics {
     comparisons: Family<CallLabels, Counter>,
     verdicts: Family<CallLabels, Counter>,
     finalizations: Family<CallLabels, Counter>,
+    finalization_lateness: Family<ChallengeLabels, Gauge<f64, AtomicU64>>,
+    commit_to_score: Family<ChallengeLabels, Histogram, fn() -> Histogram>,
     queue_depth: Gauge,
     queue_age: Gauge<f64, AtomicU64>,
     cache: Family<OutcomeLabels, Counter>,
@@ -96,6 +103,8 @@ impl Default for Metrics {
             comparisons: Family::default(),
             verdicts: Family::default(),
             finalizations: Family::default(),
+            finalization_lateness: Family::default(),
+            commit_to_score: Family::new_with_constructor(hours),
             queue_depth: Gauge::default(),
             queue_age: Gauge::default(),
             cache: Family::default(),
@@ -154,6 +163,18 @@ impl Default for Metrics {
             "finalizations",
             "Calls of get-weights, by outcome",
             metrics.finalizations.clone(),
+        );
+        r.register_with_unit(
+            "finalization_lateness",
+            "Time from the scoring hour to the last finalization",
+            Unit::Seconds,
+            metrics.finalization_lateness.clone(),
+        );
+        r.register_with_unit(
+            "commit_to_score",
+            "Time from a commit to its verdict",
+            Unit::Seconds,
+            metrics.commit_to_score.clone(),
         );
         r.register(
             "queue_depth",
@@ -266,6 +287,22 @@ impl Metrics {
         self.finalizations
             .get_or_create(&call(challenge, outcome))
             .inc();
+    }
+
+    /// A challenge was finalized on a day, so many seconds after the hour.
+    pub fn finalized(&self, challenge: &str, late: f64) {
+        let labels = ChallengeLabels {
+            challenge: challenge.to_owned(),
+        };
+        self.finalization_lateness.get_or_create(&labels).set(late);
+    }
+
+    /// A commit has its verdict, so many seconds after it was made.
+    pub fn scored(&self, challenge: &str, took: f64) {
+        let labels = ChallengeLabels {
+            challenge: challenge.to_owned(),
+        };
+        self.commit_to_score.get_or_create(&labels).observe(took);
     }
 
     /// What waits to be evaluated, and for how long the oldest has.

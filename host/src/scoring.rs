@@ -1,25 +1,32 @@
 //! From revealed commits to verdicts and standings.
 //!
 //! A commit is opened when its time has come, its artifact evaluated once per
-//! version of the plugin, compared with earlier commits, and judged. Judging goes
-//! by time of commit: a commit waits for those before it, so that what it is
-//! compared with does not depend on what was evaluated first, or on when the host
-//! was killed. Each step is a row whose state moves forward only.
+//! version of the plugin, and compared with the best of earlier days. At the
+//! scoring hour the commits of the day are compared with one another and judged,
+//! by time of commit, and the challenge's standings and weights are written down
+//! with the verdicts, in one piece and once. Each step is a row whose state moves
+//! forward only.
 
+mod compare;
 mod evaluate;
 mod finalize;
-mod frontier;
 mod judge;
 mod pipeline;
 mod references;
 mod results;
 mod reveal;
+mod schedule;
+mod standings;
+mod vector;
+mod work;
 
+pub use compare::StoredComparison;
 pub use evaluate::seed;
-pub use finalize::{Finalized, PATIENCE, Paid};
-pub use judge::StoredComparison;
+pub use finalize::{FinalizedCommit, PATIENCE};
 pub use pipeline::{Pipeline, PipelineError, Resources};
-pub use results::{PublicCommit, Results};
+pub use results::Results;
+pub use schedule::Schedule;
+pub use vector::{Finalized, Paid};
 
 use crate::plugins::ActivePlugin;
 use crate::store::JobKey;

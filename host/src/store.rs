@@ -9,14 +9,20 @@ mod commit_row;
 mod commits;
 mod comparisons;
 mod evaluations;
+mod events;
 mod finalizations;
+mod intake;
 mod meta;
+mod outbox;
 mod writer;
 
 pub use commit_row::{CommitRow, CommitState};
-pub use commits::{Ingested, Judged, NewVersion};
+pub use commits::{Judged, Linked};
 pub use evaluations::{EvaluationResult, EvaluationRow, Job, JobKey, QueueDepth};
-pub use finalizations::{Finalization, WeightVectorRow};
+pub use events::{Event, NewEvent};
+pub use finalizations::{Finalization, FinalizationRow, Settled, WeightVectorRow};
+pub use intake::{Claim, Ingested, Intake, Report, ViewRow};
+pub use outbox::{Notice, OutboxDepth, OutboxKind, OutboxRow};
 
 use rusqlite::{Connection, OpenFlags, Transaction};
 use std::path::{Path, PathBuf};
@@ -25,7 +31,10 @@ use std::time::Duration;
 use writer::Writer;
 
 /// Migrations, in order. Published ones never change; new ones are added.
-const MIGRATIONS: &[&str] = &[include_str!("store/migrations/0001_foundation.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("store/migrations/0001_foundation.sql"),
+    include_str!("store/migrations/0002_scoring_api.sql"),
+];
 
 /// Connections for reading that are kept open while nobody reads.
 const IDLE_READERS: usize = 8;

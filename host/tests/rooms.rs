@@ -65,6 +65,11 @@ fn only_the_api_knows_http() {
 }
 
 #[test]
+fn only_the_archive_knows_object_stores() {
+    nobody_but(&["archive"], &["object_store::"]);
+}
+
+#[test]
 fn only_the_compile_cache_is_unsafe() {
     nobody_but(
         &["sandbox/compile_cache.rs"],
@@ -86,6 +91,7 @@ fn pure_rooms_do_no_io_and_read_no_clock() {
         .into_iter()
         .filter(|name| {
             name.starts_with("weights")
+                || name.starts_with("compat")
                 || (name.starts_with("commits")
                     && name != "commits/ingest.rs"
                     && name != "commits.rs")

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | score of a commit, from its scoring logs | [`mean_score`], [`max_score`] |
 //! | penalty, from its comparison logs | [`similarity_penalty`] |
+//! | what is held against it, and what makes it a copy | [`Screening`], [`SameScore`] |
 //! | whether it is accepted | [`Acceptance`] |
 //! | what the penalty takes off the score | [`Easing`], [`ease_circle_in_out`] |
 //! | all of these in one | [`VerdictRules`] |
@@ -19,7 +20,8 @@
 //! [`f64::powf`] are the platform's and may differ in the last digit.
 //!
 //! The rules are those of an existing system, RedTeam's scoring API (the *peer*),
-//! and give its numbers (`tests/golden/ranking.json`) but for what follows.
+//! and give its numbers (`tests/golden/ranking.json`, `tests/golden/controller.json`)
+//! but for what follows.
 //!
 //! # Where Proctor differs from the peer
 //!
@@ -29,6 +31,9 @@
 //!   `adjust_by_similarity_raw_1.0`). For a similarity of 0 or less the peer makes
 //!   the score 0, so that a commit without comparisons was worth nothing, yet
 //!   accepted and best. In Proctor the score stands.
+//! - **Nothing found is no copy** (`ctl_abs_first_ever_no_baseline`). The peer's
+//!   controller takes a highest similarity of exactly 0 for a high one, so that
+//!   the first submission ever is not scored. In Proctor it is.
 //! - **No score, no share** (`base_heap`, `base_nan`, `base_none_score_error`,
 //!   `base_threshold_default_09`). The peer's base manager runs its softmax over
 //!   every uid: each gets a share for doing nothing, and where nobody has a score
@@ -66,6 +71,7 @@ mod best_commit;
 mod emission;
 mod same_miner;
 mod score;
+mod screening;
 mod similarity;
 mod softmax;
 mod unique_pool;
@@ -76,6 +82,7 @@ pub use best_commit::{BestCommit, update_best_commit};
 pub use emission::{EmissionRules, Scored};
 pub use same_miner::{Contender, exclude_same_miner, repository_owner};
 pub use score::{max_score, mean_score};
+pub use screening::{SameScore, Screening};
 pub use similarity::{Easing, ease_circle_in_out, similarity_penalty};
 pub use softmax::softmax_nonzero;
 pub use unique_pool::{UniqueCommit, UniquePool};

@@ -68,6 +68,10 @@ pub async fn serve(
         async move { watch(loader, &directory, stop).await }
     });
     let scorer = tokio::spawn(score(pipeline.clone(), stop.clone()));
+    let workers = tokio::spawn({
+        let (pipeline, stop) = (pipeline.clone(), stop.clone());
+        async move { pipeline.work(stop).await }
+    });
     let (public_router, admin_router) = routers(&pipeline);
     let signal = |stop: CancellationToken| async move { stop.cancelled().await };
     let public = axum::serve(public, public_router).with_graceful_shutdown(signal(stop.clone()));
@@ -85,7 +89,7 @@ pub async fn serve(
     }
     stop.cancel();
     // A panic in there was logged by the runtime; there is nothing to be saved.
-    let _ = scorer.await;
+    let _ = tokio::join!(scorer, workers);
     tracing::info!("stopped");
     Ok(())
 }
@@ -100,7 +104,8 @@ async fn listen(address: SocketAddr, key: &'static str) -> Result<TcpListener, S
         })
 }
 
-/// Scores at every change of the plugins and every `scoring.interval_ms`.
+/// Moves commits on, and finalizes: at every change of the plugins, whenever an
+/// evaluation has ended, and every `scoring.interval_ms`.
 async fn score(pipeline: Pipeline, stop: CancellationToken) {
     let mut changes = pipeline.plugins.changes();
     let mut ticks = interval(Duration::from_millis(pipeline.config.scoring.interval_ms));
@@ -110,16 +115,20 @@ async fn score(pipeline: Pipeline, stop: CancellationToken) {
             () = stop.cancelled() => return,
             _ = ticks.tick() => {}
             _ = changes.changed() => {}
+            () = pipeline.evaluation_ended() => {}
         }
         if !pipeline.plugins.is_scanned() {
             continue;
         }
-        let ticked = tokio::select! {
-            () = stop.cancelled() => return,
-            ticked = pipeline.tick(clock::unix_now()) => ticked,
+        let tick = async {
+            let now = clock::unix_now();
+            pipeline.step(now).await?;
+            pipeline.finalize(now).await
         };
-        if let Err(error) = ticked {
-            tracing::error!(%error, "scoring failed: trying again");
+        match stop.run_until_cancelled(tick).await {
+            Some(Err(error)) => tracing::error!(%error, "scoring failed: trying again"),
+            Some(Ok(_)) => {}
+            None => return,
         }
     }
 }

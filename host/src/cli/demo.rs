@@ -4,7 +4,7 @@ use super::serve::{print_addresses, serve};
 use super::table::table;
 use super::{print_json, runtime};
 use crate::chain::{Metagraph, Neuron};
-use crate::commits::ingest;
+use crate::commits::{Delivery, ingest};
 use crate::config::Config;
 use crate::host::Host;
 use crate::sandbox::Outcome;
@@ -165,17 +165,15 @@ impl Demo {
         }
         self.step("taking in what 3 validators saw of 8 miners");
         for (uid, document) in (0_u16..).zip(views(&artifacts)) {
-            let stake = pipeline.config.commits.min_validator_stake;
-            let document = serde_json::to_vec(&document)?;
-            let report = ingest(
-                &pipeline.store,
-                &pipeline.metagraph,
-                stake,
-                uid,
-                document,
-                NOW,
-            )
-            .await?;
+            let delivery = Delivery {
+                validator_uid: uid,
+                document: serde_json::to_vec(&document)?,
+                source: "file",
+                received_at: NOW,
+                request_ns: None,
+            };
+            let rules = &pipeline.config.commits;
+            let report = ingest(&pipeline.store, &pipeline.metagraph, rules, delivery).await?;
             if let Some(reason) = report.not_heard {
                 self.step(&format!("  validator {uid} is not heard: {reason}"));
             }

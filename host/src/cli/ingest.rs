@@ -3,7 +3,7 @@
 use super::{ConfigArgs, print_json, runtime};
 use crate::chain::Metagraph;
 use crate::clock;
-use crate::commits::{IngestReport, ingest};
+use crate::commits::{Delivery, IngestReport, ingest};
 use crate::host::open_store;
 use anyhow::Context;
 use clap::Args;
@@ -36,17 +36,15 @@ impl Ingest {
         std::fs::create_dir_all(&config.data_dir)
             .with_context(|| format!("cannot make {}", config.data_dir.display()))?;
         let store = open_store(&config.data_dir)?;
-        let stake = config.commits.min_validator_stake;
-        let now = clock::unix_now();
+        let delivery = Delivery {
+            validator_uid: self.validator,
+            document,
+            source: "file",
+            received_at: clock::unix_now(),
+            request_ns: None,
+        };
         let report = runtime()?
-            .block_on(ingest(
-                &store,
-                &metagraph,
-                stake,
-                self.validator,
-                document,
-                now,
-            ))
+            .block_on(ingest(&store, &metagraph, &config.commits, delivery))
             .with_context(|| format!("{} was not taken in", self.file.display()))?;
         self.print(&report)?;
         Ok(ExitCode::SUCCESS)

@@ -1,9 +1,13 @@
 //! Taking in what a validator publishes.
 
-use super::collect::collect;
+use super::collect::admit;
+use super::sift::sift;
+use super::timestamp::resolve;
 use super::wire::{self, ValidatorView, WireError};
 use crate::chain::Metagraph;
-use crate::store::{Ingested, NewVersion, Store, StoreError};
+use crate::config::Commits;
+use crate::store::{Claim, Ingested, Intake, Report, Store, StoreError, ViewRow};
+use std::collections::BTreeMap;
 
 /// Why a document was not taken in.
 #[derive(Debug, thiserror::Error)]
@@ -14,10 +18,28 @@ pub enum IngestError {
     /// The document is malformed.
     #[error(transparent)]
     Malformed(#[from] WireError),
+    /// The signed request that brought it was taken before.
+    #[error("this request was taken before")]
+    Replayed,
     /// The database refused. Nothing was lost: the document can be taken in
     /// again.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// A validator's document, as it arrives.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    /// The validator's uid.
+    pub validator_uid: u16,
+    /// What it publishes; see [`wire`].
+    pub document: Vec<u8>,
+    /// By which way it came: `file`, `push` or `storage`.
+    pub source: &'static str,
+    /// When, in seconds since the Unix epoch.
+    pub received_at: f64,
+    /// The time of the signed request that brought it, in nanoseconds.
+    pub request_ns: Option<u64>,
 }
 
 /// What taking a document in came to.
@@ -25,15 +47,17 @@ pub enum IngestError {
 pub struct IngestReport {
     /// What is new by it.
     pub ingested: Ingested,
-    /// Entries that are rejected or do not verify, as (hotkey, challenge, code).
+    /// Entries of it that are rejected or do not verify, as (hotkey, challenge,
+    /// code); those that were in the last document are not told again.
     pub faults: Vec<(String, String, &'static str)>,
     /// Why the validator is not heard, if it is not: its document is kept, and
     /// counts once that has changed.
     pub not_heard: Option<String>,
 }
 
-/// Takes in one validator's document: keeps it in place of its last one,
-/// aggregates what all validators say, and counts what does not verify.
+/// Takes in one validator's document: keeps it in place of its last one, and adds
+/// what is new in it to what is known of each commit. One that says nothing new
+/// costs a comparison of its bytes.
 ///
 /// # Errors
 ///
@@ -41,64 +65,164 @@ pub struct IngestReport {
 pub async fn ingest(
     store: &Store,
     metagraph: &Metagraph,
-    min_validator_stake: f64,
-    validator_uid: u16,
-    document: Vec<u8>,
-    now: f64,
+    rules: &Commits,
+    delivery: Delivery,
 ) -> Result<IngestReport, IngestError> {
-    let hotkey = metagraph
-        .by_uid(validator_uid)
-        .ok_or(IngestError::UnknownValidator(validator_uid))?
-        .hotkey
-        .clone();
-    let parsed = wire::parse(validator_uid, &hotkey, &document)?;
-    store.put_view(validator_uid, hotkey, document, now).await?;
-    let collected = collect(views(store).await?, metagraph, min_validator_stake);
-    let rejected = parsed
-        .rejected
-        .into_iter()
-        .map(|r| (r.hotkey, r.challenge.unwrap_or_default(), r.fault.code()));
-    let unverified = collected
-        .faults
-        .into_iter()
-        .filter(|fault| fault.validator_uid == validator_uid)
-        .map(|fault| (fault.hotkey, fault.challenge, fault.kind.code()));
-    let faults: Vec<(String, String, &'static str)> = rejected.chain(unverified).collect();
-    let counted = faults.iter().cloned();
-    store
-        .count_faults(
-            counted
-                .map(|(hotkey, challenge, code)| (validator_uid, hotkey, challenge, code))
-                .collect(),
-        )
-        .await?;
-    let versions = collected.versions.into_iter().map(|version| NewVersion {
-        challenge: version.challenge,
-        miner_hotkey: version.hotkey,
-        miner_uid: version.uid,
-        encrypted_commit: version.commit.encrypted_commit,
-        committed_at: version.commit.commit_timestamp,
-        key: version.commit.key,
+    let uid = delivery.validator_uid;
+    let neuron = metagraph
+        .by_uid(uid)
+        .ok_or(IngestError::UnknownValidator(uid))?;
+    let last = store.view(uid).await?.filter(|last| {
+        last.validator_hotkey == neuron.hotkey && last.heard && is_heard(metagraph, rules, uid)
     });
-    let ingested = store.put_versions(versions.collect()).await?;
-    let not_heard = collected
-        .ineligible
-        .into_iter()
-        .find(|(uid, ..)| *uid == validator_uid)
-        .map(|(.., reason)| reason.to_string());
+    let unchanged = last
+        .as_ref()
+        .is_some_and(|last| last.document == delivery.document);
+    if unchanged && delivery.request_ns.is_none() {
+        return Ok(IngestReport::default());
+    }
+    let before = last.and_then(|last| wire::parse(uid, &neuron.hotkey, &last.document).ok());
+    let parsed = wire::parse(uid, &neuron.hotkey, &delivery.document)?;
+    let known = before.as_ref().map(|before| &before.view);
+    let rejected = parsed.rejected.into_iter();
+    let rejected = rejected
+        .filter(|entry| before.as_ref().is_none_or(|b| !b.rejected.contains(entry)))
+        .map(|r| (r.hotkey, r.challenge.unwrap_or_default(), r.fault.code()))
+        .collect();
+    let view = ViewRow {
+        validator_uid: uid,
+        validator_hotkey: neuron.hotkey.clone(),
+        document: delivery.document,
+        received_at: delivery.received_at,
+        heard: false,
+        source: delivery.source.to_owned(),
+    };
+    let news = news(parsed.view, known);
+    take_in(
+        store,
+        metagraph,
+        rules,
+        view,
+        news,
+        rejected,
+        delivery.request_ns,
+    )
+    .await
+}
+
+/// Takes every validator's last document in once more: for a host that finds
+/// another metagraph than before, in which others are heard or registered.
+///
+/// # Errors
+///
+/// See [`IngestError`].
+pub async fn ingest_again(
+    store: &Store,
+    metagraph: &Metagraph,
+    rules: &Commits,
+) -> Result<(), IngestError> {
+    for view in store.views().await? {
+        let registered = metagraph.by_uid(view.validator_uid);
+        if registered.is_none_or(|neuron| neuron.hotkey != view.validator_hotkey) {
+            continue;
+        }
+        let parsed = wire::parse(view.validator_uid, &view.validator_hotkey, &view.document)?;
+        take_in(store, metagraph, rules, view, parsed.view, Vec::new(), None).await?;
+    }
+    Ok(())
+}
+
+async fn take_in(
+    store: &Store,
+    metagraph: &Metagraph,
+    rules: &Commits,
+    view: ViewRow,
+    news: ValidatorView,
+    mut faults: Vec<(String, String, &'static str)>,
+    request_ns: Option<u64>,
+) -> Result<IngestReport, IngestError> {
+    let not_heard = admit(&news, metagraph, rules.min_validator_stake).err();
+    let mut reports = Vec::new();
+    if not_heard.is_none() {
+        let sifted = sift(news);
+        let unverified = sifted.faults.into_iter();
+        faults.extend(unverified.map(|f| (f.hotkey, f.challenge, f.kind.code())));
+        reports = self::reports(sifted.view, metagraph);
+    }
+    let intake = Intake {
+        view: ViewRow {
+            heard: not_heard.is_none(),
+            ..view
+        },
+        reports,
+        faults: faults.clone(),
+        request_ns,
+        backdate_tolerance_s: rules.backdate_tolerance_s,
+    };
+    let (policy, quorum) = (rules.timestamp, rules.quorum);
+    let heard: BTreeMap<String, bool> = metagraph
+        .neurons()
+        .map(|n| (n.hotkey.clone(), n.stake >= rules.min_validator_stake))
+        .collect();
+    let time = move |claims: &[Claim]| {
+        let counts = claims
+            .iter()
+            .filter(|claim| heard.get(&claim.validator_hotkey) == Some(&true));
+        resolve(
+            policy,
+            quorum,
+            counts.filter_map(|c| c.claimed_at).collect(),
+        )
+    };
+    let ingested = store.take_in(intake, time).await?;
     Ok(IngestReport {
-        ingested,
+        ingested: ingested.ok_or(IngestError::Replayed)?,
         faults,
-        not_heard,
+        not_heard: not_heard.map(|reason| reason.to_string()),
     })
 }
 
-/// What each validator published last. They were parsed when they came in.
-async fn views(store: &Store) -> Result<Vec<ValidatorView>, StoreError> {
-    let documents = store.views().await?;
-    Ok(documents
-        .into_iter()
-        .filter_map(|(uid, hotkey, document)| wire::parse(uid, &hotkey, &document).ok())
-        .map(|parsed| parsed.view)
-        .collect())
+fn is_heard(metagraph: &Metagraph, rules: &Commits, uid: u16) -> bool {
+    let neuron = metagraph.by_uid(uid);
+    neuron.is_some_and(|neuron| neuron.stake >= rules.min_validator_stake)
+}
+
+/// The commits that a view tells of and the last one did not, or not so.
+fn news(mut view: ValidatorView, last: Option<&ValidatorView>) -> ValidatorView {
+    let Some(last) = last else {
+        return view;
+    };
+    for (hotkey, challenges) in &mut view.commits {
+        for (challenge, commits) in challenges {
+            let known = last.commits.get(hotkey).and_then(|c| c.get(challenge));
+            commits.retain(|commit| !known.is_some_and(|known| known.contains(commit)));
+        }
+    }
+    view
+}
+
+/// What a validator says of registered miners.
+fn reports(view: ValidatorView, metagraph: &Metagraph) -> Vec<Report> {
+    let mut reports = Vec::new();
+    for (hotkey, challenges) in view.commits {
+        let Some(uid) = metagraph.uid_of(&hotkey) else {
+            continue;
+        };
+        for (challenge, commits) in challenges {
+            for commit in commits {
+                if commit.miner_uid.is_some_and(|claimed| claimed != uid) {
+                    continue;
+                }
+                reports.push(Report {
+                    challenge: challenge.clone(),
+                    miner_hotkey: hotkey.clone(),
+                    miner_uid: uid,
+                    encrypted_commit: commit.encrypted_commit,
+                    claimed_at: commit.commit_timestamp.filter(|at| *at != 0.0),
+                    key: commit.key,
+                });
+            }
+        }
+    }
+    reports
 }

@@ -20,6 +20,9 @@ pub enum EntryFault {
     /// A value has another JSON type or range than it must have.
     #[error("wrong type: {0}")]
     WrongType(String),
+    /// No challenge may be called that.
+    #[error("not the name of a challenge")]
+    InvalidChallenge,
     /// There is no ciphertext.
     #[error("no encrypted_commit")]
     MissingEncryptedCommit,
@@ -48,6 +51,7 @@ impl EntryFault {
     pub fn code(&self) -> &'static str {
         match self {
             Self::WrongType(_) => "wrong_type",
+            Self::InvalidChallenge => "invalid_challenge",
             Self::MissingEncryptedCommit => "missing_encrypted_commit",
             Self::TooLong { .. } => "too_long",
             Self::InvalidTimestamp => "invalid_timestamp",

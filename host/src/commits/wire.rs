@@ -13,6 +13,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::config::is_challenge_name;
+
 pub use super::rejected::{EntryFault, RejectedEntry, WireError};
 
 /// Longest ciphertext, in bytes.
@@ -144,7 +146,9 @@ fn object(value: Value) -> Result<Map<String, Value>, EntryFault> {
 }
 
 fn read(hotkey: &str, challenge: &str, value: Value) -> Result<ObservedCommit, EntryFault> {
-    at_most("challenge_name", challenge, MAX_NAME)?;
+    if !is_challenge_name(challenge) {
+        return Err(EntryFault::InvalidChallenge);
+    }
     // Checked first because serde would also take a list for a struct.
     let raw: RawCommit = serde_json::from_value(Value::Object(object(value)?))
         .map_err(|error| EntryFault::WrongType(error.to_string()))?;

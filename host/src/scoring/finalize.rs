@@ -1,128 +1,290 @@
-//! What a day comes to: standings, weights of each challenge, one vector.
+//! What a day comes to: each challenge judges the commits of the day, and tells
+//! its weights.
 
+use super::judge::NoVerdict;
 use super::pipeline::{Pipeline, PipelineError};
 use super::references::order;
-use crate::clock;
+use super::schedule::days_to_finalize;
+use super::standings::best_commits;
+use super::{StoredComparison, job_key};
 use crate::plugins::ActivePlugin;
 use crate::sandbox::types::{HotkeyWeight, Standing};
-use crate::sandbox::{CallContext, Capability, Outcome, PluginCall};
-use crate::store::{CommitRow, CommitState, Finalization, WeightVectorRow};
-use crate::weights::{
-    ChallengeWeights, Derivation, Limits, Policy, Quantised, Reported, aggregate, quantise,
+use crate::sandbox::{CallContext, Capability, Outcome, PluginCall, PluginError};
+use crate::store::{
+    CommitRow, CommitState, Finalization, Judged, NewEvent, Notice, OutboxKind, Settled,
 };
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
-/// What a challenge pays, or why it pays nothing.
-#[derive(Debug, Clone)]
-pub struct Paid {
-    /// Name of the challenge.
-    pub challenge: String,
-    /// The best accepted commit of each miner, by uid.
-    pub standings: Vec<Standing>,
-    /// What each hotkey gets; or the outcome and the reason.
-    pub weights: Result<Vec<HotkeyWeight>, (Outcome, String)>,
-}
-
-/// What a day came to.
-#[derive(Debug, Clone)]
-pub struct Finalized {
-    /// The day, `YYYY-MM-DD`, UTC.
-    pub day: String,
-    /// Each challenge.
-    pub challenges: Vec<Paid>,
-    /// The vector as the chain wants it.
-    pub vector: Quantised,
-    /// How it came about.
-    pub derivation: Derivation,
-}
-
-/// Seconds after the scoring hour in which a challenge that cannot tell its
-/// weights is asked again.
+/// Seconds in which a challenge that cannot tell its weights is asked again, from
+/// the scoring hour on, or from when the host first asked if that is later.
 pub const PATIENCE: f64 = 3_600.0;
 
+/// A commit in the ledger: what was judged, and what it came to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FinalizedCommit {
+    /// What the miner published.
+    pub encrypted_commit: String,
+    /// The miner's uid.
+    pub miner_uid: u16,
+    /// The miner's hotkey.
+    pub miner_hotkey: String,
+    /// SHA-256 of the artifact.
+    pub artifact_digest: String,
+    /// The verdict's score; none if the challenge could not judge the commit.
+    pub score: Option<f64>,
+    /// The verdict's penalty, 0 to 1.
+    pub penalty: Option<f64>,
+    /// Whether it is accepted.
+    pub accepted: Option<bool>,
+    /// References that it was compared with.
+    pub references: usize,
+}
+
+/// The commits of a challenge once all of a day are judged.
+struct Verdicts {
+    /// All commits of the challenge, with the verdicts.
+    commits: Vec<CommitRow>,
+    judged: Vec<Judged>,
+    failed: Vec<(i64, String)>,
+}
+
 impl Pipeline {
-    /// Turns the standings into one weight vector and stores it, once per day.
-    /// Returns nothing if the day is finalized already, or if a challenge cannot
-    /// tell its weights now but may within [`PATIENCE`] after the hour.
-    ///
-    /// # Errors
-    ///
-    /// See [`PipelineError`]; the day is not finalized then.
-    pub async fn finalize(&self, now: f64) -> Result<Option<Finalized>, PipelineError> {
-        let day = clock::day(now);
-        if self.store.weight_vector(day.clone()).await?.is_some() {
-            return Ok(None);
-        }
-        let (mut challenges, mut records) = (Vec::new(), Vec::new());
-        let mut reported = BTreeMap::new();
+    /// Finalizes the days that are due, of every challenge. Returns whether
+    /// anything was.
+    pub(super) async fn finalize_due(&self, now: f64) -> Result<bool, PipelineError> {
+        let mut progress = false;
         for plugin in self.plugins.active() {
-            if !plugin.has(Capability::GetWeights) {
+            if !plugin.has(Capability::Scoring) && !plugin.has(Capability::GetWeights) {
                 continue;
             }
-            let paid = self.pay(&plugin, now).await?;
-            if let Err((outcome, _)) = &paid.weights
-                && asks_again(*outcome, now, self.config.scoring.hour)
-            {
-                return Ok(None);
+            for day in self.unfinalized(plugin.name(), now).await? {
+                if !self.finalize_day(&plugin, &day, now).await? {
+                    break;
+                }
+                progress = true;
             }
-            reported.insert(
-                paid.challenge.clone(),
-                ChallengeWeights {
-                    emission_percent: plugin.emission_percent,
-                    reported: match &paid.weights {
-                        Ok(weights) => Reported::Weights(
-                            weights
-                                .iter()
-                                .map(|w| (w.hotkey.clone(), w.weight))
-                                .collect(),
-                        ),
-                        Err((outcome, reason)) => Reported::Failed(format!("{outcome}: {reason}")),
-                    },
-                },
-            );
-            records.push(record(&paid, &plugin)?);
-            challenges.push(paid);
         }
-        let policy = Policy {
-            unassigned: self.config.weights.unassigned,
-            no_miner: self.config.weights.no_miner,
-            limits: Limits::default(),
-        };
-        let aggregated = aggregate(&reported, self.metagraph.uids(), policy)?;
-        let vector = quantise(&aggregated.weights)?;
-        let row = WeightVectorRow {
-            day: day.clone(),
-            uids: json!(vector.uids).to_string(),
-            values: json!(vector.values).to_string(),
-            derivation: serde_json::to_string(&aggregated.derivation)?,
-        };
-        if !self.store.finalize(row, records, now).await? {
-            return Ok(None);
-        }
-        tracing::info!(day, uids = ?vector.uids, values = ?vector.values, "finalized");
-        Ok(Some(Finalized {
-            day,
-            challenges,
-            vector,
-            derivation: aggregated.derivation,
-        }))
+        Ok(progress)
     }
 
-    async fn pay(&self, plugin: &ActivePlugin, now: f64) -> Result<Paid, PipelineError> {
-        let commits = self.store.commits_of(plugin.name()).await?;
+    /// The days that a challenge is still to be finalized on, in order.
+    pub(super) async fn unfinalized(
+        &self,
+        challenge: &str,
+        now: f64,
+    ) -> Result<Vec<String>, PipelineError> {
+        let until = self.schedule.last_day(now);
+        let last = self.results().last_day(challenge);
+        if last.as_ref().is_some_and(|last| *last >= until) {
+            return Ok(Vec::new());
+        }
+        let first = self.first_day(challenge, &until).await?;
+        let waits = last.is_none() && self.results().waits_for(challenge, &first);
+        Ok(days_to_finalize(last.as_deref(), &first, &until, waits))
+    }
+
+    async fn first_day(&self, challenge: &str, today: &str) -> Result<String, PipelineError> {
+        let known = |days: &BTreeMap<String, String>| days.get(challenge).cloned();
+        let kept = known(
+            &self
+                .first_days
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        );
+        if let Some(first) = kept {
+            return Ok(first);
+        }
+        let first = self.store.first_day(challenge, today.to_owned()).await?;
+        self.first_days
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(challenge.to_owned(), first.clone());
+        Ok(first)
+    }
+
+    /// Returns whether the challenge is through with the day. It waits for commits
+    /// that are still evaluated, but not for those that were tried in vain: nobody
+    /// can hold the day up.
+    async fn finalize_day(
+        &self,
+        plugin: &ActivePlugin,
+        day: &str,
+        now: f64,
+    ) -> Result<bool, PipelineError> {
+        let Some(verdicts) = self.verdicts(plugin, day, now).await? else {
+            return Ok(false);
+        };
+        let scheduled_at = self.schedule.finalized_at(day);
         let registered =
             |commit: &&CommitRow| self.metagraph.uid_of(&commit.miner_hotkey).is_some();
-        let standings: Vec<Standing> = best_commits(commits.iter().filter(registered))
+        let best = best_commits(verdicts.commits.iter().filter(registered));
+        let mut standings: Vec<Standing> = best
             .map(|commit| Standing {
                 commit: self.commit(commit),
                 score: commit.score.unwrap_or_default(),
                 scored_at: commit.judged_at.unwrap_or_default(),
             })
             .collect();
-        let mut standings = standings;
         standings.sort_by_key(|standing| standing.commit.miner.uid);
+        let weights = if plugin.has(Capability::GetWeights) {
+            self.weights(plugin, &standings, scheduled_at).await
+        } else {
+            Ok(Vec::new())
+        };
+        if let Err(error) = &weights
+            && error.outcome.is_transient()
+            && now < self.patience(plugin.name(), day, scheduled_at, now)
+        {
+            return Ok(false);
+        }
+        let settled = self.settled(plugin, day, &verdicts, &standings, weights, now)?;
+        let (commits, accepted) = (
+            settled.judged.len(),
+            settled
+                .judged
+                .iter()
+                .filter(|judged| judged.accepted)
+                .count(),
+        );
+        let stored = self.store.settle(settled).await?;
+        let of_day = |commit: &&CommitRow| commit.finalized_day.as_deref() == Some(day);
+        for commit in verdicts.commits.iter().filter(of_day).filter(|_| stored) {
+            tracing::info!(
+                challenge = commit.challenge,
+                hotkey = commit.miner_hotkey,
+                artifact = commit.artifact_digest,
+                score = commit.score,
+                penalty = commit.penalty,
+                accepted = commit.accepted,
+                "judged"
+            );
+            if let Some(at) = commit.committed_at {
+                self.metrics.scored(plugin.name(), now - at);
+            }
+        }
+        // The scores come first: who is told that all is done finds them.
+        self.results().refresh(&self.store).await?;
+        self.results().set_last_day(plugin.name(), day);
+        tracing::info!(
+            challenge = plugin.name(),
+            day,
+            commits,
+            accepted,
+            late_s = now - scheduled_at,
+            stored,
+            "challenge finalized"
+        );
+        if stored {
+            self.metrics.finalized(plugin.name(), now - scheduled_at);
+        }
+        Ok(true)
+    }
+
+    /// The verdicts on the commits of the day and on those that were left over;
+    /// none if one must be waited for.
+    async fn verdicts(
+        &self,
+        plugin: &ActivePlugin,
+        day: &str,
+        now: f64,
+    ) -> Result<Option<Verdicts>, PipelineError> {
+        let rules = &self.config.scoring;
+        let mut commits = self.store.commits_of(plugin.name()).await?;
+        commits.sort_by(|a, b| order(a).cmp(&order(b)));
+        let is_due = |commit: &CommitRow| commit.batch_day.as_deref().is_some_and(|of| of <= day);
+        let scores = plugin.has(Capability::Scoring);
+        for commit in commits.iter().filter(|commit| scores && is_due(commit)) {
+            if commit.state == CommitState::Revealed && self.holds_up(plugin, commit).await? {
+                return Ok(None);
+            }
+        }
+        let (mut judged, mut failed) = (Vec::new(), Vec::new());
+        for index in 0..commits.len() {
+            let Some(commit) = commits.get(index) else {
+                break;
+            };
+            if commit.state != CommitState::Evaluated || !is_due(commit) {
+                continue;
+            }
+            let hold = commit.judge_attempts < rules.hold_attempts;
+            if commit.judge_attempts > 0 && now < commit.judge_not_before {
+                if hold {
+                    return Ok(None);
+                }
+                continue;
+            }
+            let error = match self.verdict(plugin, commit, &commits, day).await {
+                Ok(verdict) => {
+                    if let Some(commit) = commits.get_mut(index) {
+                        commit.state = CommitState::Judged;
+                        commit.score = Some(verdict.score);
+                        commit.penalty = Some(verdict.penalty);
+                        commit.accepted = Some(verdict.accepted);
+                        commit.judged_at = Some(self.schedule.finalized_at(day));
+                        commit.finalized_day = Some(day.to_owned());
+                    }
+                    judged.push(verdict);
+                    continue;
+                }
+                Err(NoVerdict::Host(error)) => return Err(error),
+                Err(NoVerdict::Call(error)) => error,
+            };
+            let attempts = commit.judge_attempts + 1;
+            if error.outcome.is_transient() && attempts < rules.max_attempts {
+                let pause = rules.pause(attempts);
+                tracing::warn!(
+                    challenge = plugin.name(),
+                    hotkey = commit.miner_hotkey,
+                    attempts,
+                    retry_in_s = pause,
+                    %error,
+                    "judging put off"
+                );
+                self.store.put_off_judging(commit.id, now + pause).await?;
+                if attempts < rules.hold_attempts {
+                    return Ok(None);
+                }
+                continue;
+            }
+            tracing::error!(
+                challenge = plugin.name(),
+                hotkey = commit.miner_hotkey,
+                %error,
+                "the challenge cannot judge a commit"
+            );
+            failed.push((commit.id, error.to_string()));
+        }
+        Ok(Some(Verdicts {
+            commits,
+            judged,
+            failed,
+        }))
+    }
+
+    /// Whether the day waits for this commit's evaluation. After some attempts it
+    /// does not.
+    async fn holds_up(
+        &self,
+        plugin: &ActivePlugin,
+        commit: &CommitRow,
+    ) -> Result<bool, PipelineError> {
+        let key = job_key(
+            plugin,
+            commit.artifact_digest.as_deref().unwrap_or_default(),
+        );
+        let attempts = self.store.pending_attempts(key).await?;
+        Ok(attempts.is_none_or(|attempts| attempts < self.config.scoring.hold_attempts))
+    }
+
+    async fn weights(
+        &self,
+        plugin: &ActivePlugin,
+        standings: &[Standing],
+        now: f64,
+    ) -> Result<Vec<HotkeyWeight>, PluginError> {
         let call = PluginCall {
             context: CallContext {
                 settings: Arc::clone(&plugin.settings),
@@ -135,109 +297,113 @@ impl Pipeline {
         };
         let called = plugin
             .component
-            .get_weights(&self.sandbox, call, &standings)
+            .get_weights(&self.sandbox, call, standings)
             .await;
         self.metrics.paid(plugin.name(), called.outcome());
-        let weights = called.result.map_err(|error| {
+        called.result.inspect_err(|error| {
             tracing::error!(challenge = plugin.name(), %error, "a challenge tells no weights");
-            (error.outcome, error.message)
-        });
-        Ok(Paid {
-            challenge: plugin.name().to_owned(),
-            standings,
-            weights,
         })
     }
-}
 
-/// Whether to ask a challenge for its weights again rather than to finalize
-/// without it.
-fn asks_again(outcome: Outcome, now: f64, hour: u8) -> bool {
-    outcome.is_transient() && now < clock::at_hour(now, hour) + PATIENCE
-}
-
-/// The best accepted commit of each miner: a later one replaces it if its score
-/// is higher, or perfect (RedTeam's `update_best_commit`).
-fn best_commits<'a>(
-    commits: impl Iterator<Item = &'a CommitRow>,
-) -> impl Iterator<Item = &'a CommitRow> {
-    let mut accepted: Vec<&CommitRow> = commits
-        .filter(|commit| commit.state == CommitState::Judged && commit.accepted == Some(true))
-        .collect();
-    accepted.sort_by(|a, b| order(a).cmp(&order(b)));
-    let mut best: BTreeMap<&str, &CommitRow> = BTreeMap::new();
-    for commit in accepted {
-        let score = commit.score.unwrap_or_default();
-        let replaces = best
-            .get(commit.miner_hotkey.as_str())
-            .is_none_or(|best| score > best.score.unwrap_or_default() || score == 1.0);
-        if replaces {
-            best.insert(&commit.miner_hotkey, commit);
-        }
-    }
-    best.into_values()
-}
-
-fn record(paid: &Paid, plugin: &ActivePlugin) -> Result<Finalization, PipelineError> {
-    let (outcome, message, weights) = match &paid.weights {
-        Ok(weights) => (Outcome::Ok, None, weights.as_slice()),
-        Err((outcome, reason)) => (*outcome, Some(reason.clone()), &[][..]),
-    };
-    Ok(Finalization {
-        challenge: paid.challenge.clone(),
-        plugin_digest: plugin.component.digest().to_owned(),
-        outcome: outcome.code(),
-        message,
-        standings: serde_json::to_string(&paid.standings)?,
-        weights: serde_json::to_string(weights)?,
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn commit(id: i64, hotkey: &str, score: f64, accepted: bool) -> CommitRow {
-        CommitRow {
-            committed_at: Some(id as f64),
-            state: CommitState::Judged,
-            score: Some(score),
-            accepted: Some(accepted),
-            ..CommitRow::sample(id, hotkey)
-        }
+    /// Until when a challenge is asked for the weights of a day.
+    fn patience(&self, challenge: &str, day: &str, scheduled_at: f64, now: f64) -> f64 {
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = *asked
+            .entry((challenge.to_owned(), day.to_owned()))
+            .or_insert(now);
+        first.max(scheduled_at) + PATIENCE
     }
 
-    #[test]
-    fn a_passing_failure_is_waited_out_for_an_hour_and_no_other() {
-        let hour = 1_787_410_800.0; // 15:00
-        assert!(asks_again(Outcome::Unavailable, hour, 15));
-        assert!(asks_again(Outcome::Timeout, hour + 3_599.0, 15));
-        assert!(!asks_again(Outcome::Unavailable, hour + 3_600.0, 15));
-        assert!(!asks_again(Outcome::Trap, hour, 15));
-        assert!(!asks_again(Outcome::InvalidOutput, hour, 15));
-    }
-
-    #[test]
-    fn a_standing_is_the_best_accepted_commit() {
-        let best = |commits: &[CommitRow]| {
-            best_commits(commits.iter())
-                .map(|c| c.id)
-                .collect::<Vec<_>>()
+    fn settled(
+        &self,
+        plugin: &ActivePlugin,
+        day: &str,
+        verdicts: &Verdicts,
+        standings: &[Standing],
+        weights: Result<Vec<HotkeyWeight>, PluginError>,
+        now: f64,
+    ) -> Result<Settled, PipelineError> {
+        let results = results(verdicts, day)?;
+        let accepted = results.iter().filter(|r| r.accepted == Some(true)).count();
+        let (outcome, message, weights) = match weights {
+            Ok(weights) => (Outcome::Ok, None, weights),
+            Err(error) => (error.outcome, Some(error.message), Vec::new()),
         };
-        let commits = [
-            commit(1, "a", 0.5, true),
-            commit(2, "a", 0.9, false),
-            commit(3, "a", 0.7, true),
-            commit(4, "a", 0.7, true),
-            commit(5, "b", 0.0, false),
-            commit(6, "c", 1.0, true),
-            commit(7, "c", 1.0, true),
-        ];
-        assert_eq!(
-            best(&commits),
-            [3, 7],
-            "equals stay, a perfect one is renewed"
-        );
-        assert!(best(&[]).is_empty());
+        let key = job_key(plugin, "");
+        let event = NewEvent {
+            at: now,
+            kind: "finalized",
+            challenge: key.challenge.clone(),
+            data: json!({"day": day, "commits": results.len(), "accepted": accepted}),
+        };
+        Ok(Settled {
+            notices: self.notices_of(verdicts, &key.challenge, day),
+            finalization: Finalization {
+                day: day.to_owned(),
+                challenge: key.challenge,
+                plugin_digest: key.plugin_digest,
+                settings_digest: key.settings_digest,
+                engine: key.engine,
+                outcome: outcome.code().to_owned(),
+                message,
+                standings: serde_json::to_string(standings)?,
+                weights: serde_json::to_string(&weights)?,
+                results: serde_json::to_string(&results)?,
+                scheduled_at: self.schedule.finalized_at(day),
+            },
+            judged: verdicts.judged.clone(),
+            failed: verdicts.failed.clone(),
+            event,
+        })
     }
+
+    /// Who is to be told of a finalization: the storage service of each commit and
+    /// of the standings, the archive of the day.
+    fn notices_of(&self, verdicts: &Verdicts, challenge: &str, day: &str) -> Vec<Notice> {
+        let mut notices = Vec::new();
+        if self.config.storage.url.is_some() {
+            for judged in &verdicts.judged {
+                let commit = verdicts.commits.iter().find(|c| c.id == judged.commit);
+                notices.extend(commit.into_iter().flat_map(|commit| {
+                    let evaluation = commit.evaluation_id.unwrap_or_default();
+                    super::work::notices(commit.id, evaluation)
+                }));
+            }
+            notices.push(Notice {
+                kind: OutboxKind::State,
+                subject: String::new(),
+            });
+        }
+        if self.config.archive.url.is_some() {
+            notices.push(Notice {
+                kind: OutboxKind::Archive,
+                subject: format!("{challenge}/{day}"),
+            });
+        }
+        notices
+    }
+}
+
+/// What the ledger says of the commits, by time of commit.
+fn results(verdicts: &Verdicts, day: &str) -> Result<Vec<FinalizedCommit>, PipelineError> {
+    let mut results = Vec::new();
+    for commit in &verdicts.commits {
+        let judged = verdicts.judged.iter().find(|j| j.commit == commit.id);
+        let failed = verdicts.failed.iter().any(|(id, _)| *id == commit.id);
+        if commit.finalized_day.as_deref() != Some(day) && !failed {
+            continue;
+        }
+        let stored = judged.map_or("[]", |judged| &judged.comparisons);
+        results.push(FinalizedCommit {
+            encrypted_commit: commit.encrypted_commit.clone(),
+            miner_uid: commit.miner_uid,
+            miner_hotkey: commit.miner_hotkey.clone(),
+            artifact_digest: commit.artifact_digest.clone().unwrap_or_default(),
+            score: commit.score,
+            penalty: commit.penalty,
+            accepted: commit.accepted,
+            references: serde_json::from_str::<Vec<StoredComparison>>(stored)?.len(),
+        });
+    }
+    Ok(results)
 }

@@ -1,9 +1,10 @@
 //! The order of the steps, and the loop around them.
 
-use super::finalize::Finalized;
-use super::job_key;
 use super::results::Results;
 use super::reveal::due;
+use super::schedule::Schedule;
+use super::vector::Finalized;
+use super::{job_key, work};
 use crate::artifacts::ArtifactStore;
 use crate::chain::Metagraph;
 use crate::clock;
@@ -12,11 +13,12 @@ use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::plugins::{ActivePlugin, Plugins};
 use crate::sandbox::{Capability, Sandbox};
-use crate::store::{CommitRow, CommitState, Store, StoreError};
+use crate::store::{CommitRow, CommitState, EvaluationRow, Linked, NewEvent, Store, StoreError};
 use crate::weights::{NoMinerError, QuantiseError};
-use std::collections::BTreeSet;
-use std::sync::Arc;
-use tokio::task::JoinSet;
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+use tokio::sync::Notify;
 
 /// Why the pipeline stopped. The work that it had begun is done again.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +70,15 @@ pub struct Pipeline {
     /// What this process leases jobs as.
     pub(super) lease: String,
     seed: u64,
+    pub(super) schedule: Schedule,
+    /// The first day of each challenge.
+    pub(super) first_days: Arc<Mutex<BTreeMap<String, String>>>,
+    /// When a challenge was first asked for the weights of a day in vain.
+    pub(super) asked: Arc<Mutex<BTreeMap<(String, String), f64>>>,
+    /// There are new jobs.
+    pub(super) queued: Arc<Notify>,
+    /// A job has ended.
+    pub(super) ended: Arc<Notify>,
 }
 
 impl std::ops::Deref for Pipeline {
@@ -93,13 +104,22 @@ impl Pipeline {
         if returned > 0 {
             tracing::info!(jobs = returned, "took up evaluations that were cut short");
         }
-        let results = Results::new(config.commits.reveal_interval_s);
+        let schedule = Schedule::new(config);
+        let results = Results::default();
         results.refresh(store).await?;
+        for (challenge, day) in store.last_days().await? {
+            results.set_last_day(&challenge, &day);
+        }
         Ok(Pipeline {
             resources,
             results,
             lease,
             seed,
+            schedule,
+            first_days: Arc::default(),
+            asked: Arc::default(),
+            queued: Arc::default(),
+            ended: Arc::default(),
         })
     }
 
@@ -108,7 +128,23 @@ impl Pipeline {
         &self.results
     }
 
-    /// Does all that can be done now. Returns whether anything was.
+    /// The operator's rules about time.
+    pub fn schedule(&self) -> Schedule {
+        self.schedule
+    }
+
+    /// The seed of this deployment, from which those of tasks are made.
+    pub fn deployment_seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// Waits until an evaluation has ended.
+    pub async fn evaluation_ended(&self) {
+        self.ended.notified().await;
+    }
+
+    /// Scores all that can be scored now, evaluations included: nobody else may
+    /// [`work`](Self::work). Returns whether anything was done.
     ///
     /// # Errors
     ///
@@ -116,15 +152,8 @@ impl Pipeline {
     pub async fn run(&self, now: f64) -> Result<bool, PipelineError> {
         let mut busy = false;
         loop {
-            let mut progress = self.open(now).await?;
-            progress |= self.enqueue(now).await?;
-            self.results.refresh(&self.store).await?;
-            self.report(now).await?;
+            let mut progress = self.step(now).await?;
             progress |= self.evaluate(now).await?;
-            progress |= self.settle().await?;
-            progress |= self.judge_all(now).await?;
-            self.results.refresh(&self.store).await?;
-            self.report(now).await?;
             if !progress {
                 return Ok(busy);
             }
@@ -132,31 +161,46 @@ impl Pipeline {
         }
     }
 
-    /// [`run`](Self::run), and the day's finalization once its hour has come. That
-    /// waits for evaluations that were queued before the hour, but not for those
-    /// that were tried in vain: nobody can hold the day up.
+    /// Moves every commit on that can be, without the evaluations, which others
+    /// [`work`](Self::work) on. Returns whether anything was done.
     ///
     /// # Errors
     ///
     /// See [`PipelineError`].
-    pub async fn tick(&self, now: f64) -> Result<Option<Finalized>, PipelineError> {
-        self.run(now).await?;
-        let scoring = &self.config.scoring;
-        if clock::hour(now) < scoring.hour || self.plugins.active().is_empty() {
-            return Ok(None);
+    pub async fn step(&self, now: f64) -> Result<bool, PipelineError> {
+        let mut progress = self.open(now).await?;
+        if self.enqueue(now).await? {
+            self.queued.notify_waiters();
+            progress = true;
         }
-        let hour = clock::at_hour(now, scoring.hour);
-        if self.store.has_waiting(hour, scoring.hold_attempts).await? {
-            return Ok(None);
+        progress |= self.settle(now).await?;
+        progress |= self.compare_new(now).await?;
+        self.results.refresh(&self.store).await?;
+        self.report(now).await?;
+        Ok(progress)
+    }
+
+    /// Finalizes the days whose hour has come, of each challenge, once; then makes
+    /// the vectors of the days that all are through with. Returns the last one
+    /// that it made.
+    ///
+    /// # Errors
+    ///
+    /// See [`PipelineError`]; what was finalized before stays.
+    pub async fn finalize(&self, now: f64) -> Result<Option<Finalized>, PipelineError> {
+        let finalized = self.finalize_due(now).await;
+        self.results.refresh(&self.store).await?;
+        if finalized? {
+            self.report(now).await?;
         }
-        self.finalize(now).await
+        self.make_vectors(now).await
     }
 
     /// Opens the sealed commits whose time has come.
     async fn open(&self, now: f64) -> Result<bool, PipelineError> {
-        let rules = &self.config.commits;
-        let sealed = self.store.commits_in(CommitState::Sealed).await?;
-        let due = due(sealed, now, rules.reveal_interval_s, rules.max_versions);
+        let ripe = self.store.ripe_commits(self.schedule.latest_ripe(now));
+        let max_versions = self.config.commits.max_versions;
+        let due = due(ripe.await?, now, self.schedule, max_versions);
         let progress = !due.open.is_empty() || !due.superseded.is_empty();
         for commit in due.superseded {
             self.store.refuse(commit.id, "superseded".into()).await?;
@@ -171,14 +215,14 @@ impl Pipeline {
                     );
                     // The day that it was due, not the day that the host looked:
                     // a host that was down must come to the same result.
-                    let due_at = commit.committed_at.unwrap_or(now) + rules.reveal_interval_s;
+                    let due_at = commit.committed_at.map_or(now, |at| self.schedule.due(at));
                     self.store
                         .reveal(
                             commit.id,
                             revealed.text,
                             artifact,
                             digest,
-                            clock::day(due_at),
+                            self.schedule.day_of(due_at),
                         )
                         .await?;
                     tracing::info!(
@@ -201,16 +245,14 @@ impl Pipeline {
         Ok(progress)
     }
 
-    pub(super) fn scoring_plugins(&self) -> impl Iterator<Item = Arc<ActivePlugin>> {
-        let active = self.plugins.active().into_iter();
-        active.filter(|plugin| plugin.has(Capability::Scoring))
-    }
-
     /// Queues the evaluations that revealed commits need.
     async fn enqueue(&self, now: f64) -> Result<bool, PipelineError> {
         let mut progress = false;
-        let active = self.scoring_plugins().map(|plugin| job_key(&plugin, ""));
-        self.store.drop_retired(active.collect()).await?;
+        let active = self.plugins.active();
+        let scoring = active.iter().filter(|p| p.has(Capability::Scoring));
+        self.store
+            .drop_retired(scoring.map(|plugin| job_key(plugin, "")).collect())
+            .await?;
         for commit in self.store.commits_in(CommitState::Failed).await? {
             progress |= self.try_again(&commit, now).await?;
         }
@@ -261,38 +303,13 @@ impl Pipeline {
         Ok(again)
     }
 
-    fn scorer_of(&self, commit: &CommitRow) -> Option<Arc<ActivePlugin>> {
+    pub(super) fn scorer_of(&self, commit: &CommitRow) -> Option<Arc<ActivePlugin>> {
         let plugin = self.plugins.get(&commit.challenge)?;
         plugin.has(Capability::Scoring).then_some(plugin)
     }
 
-    /// Runs queued evaluations, as many at a time as the sandbox takes.
-    async fn evaluate(&self, now: f64) -> Result<bool, PipelineError> {
-        // Nothing of ours runs now: a lease that is left is of a job whose end
-        // could not be stored.
-        self.store.return_leases(String::new()).await?;
-        let places = self.sandbox.max_concurrent_calls();
-        let mut running = JoinSet::new();
-        let mut progress = false;
-        loop {
-            while running.len() < places
-                && let Some(job) = self.store.lease(self.lease.clone(), now).await?
-            {
-                let pipeline = self.clone();
-                running.spawn(async move { pipeline.run_job(job, now).await });
-            }
-            match running.join_next().await {
-                Some(Ok(Ok(()))) => progress = true,
-                // The others go on; this one is taken up at the next look.
-                Some(Ok(Err(error))) => tracing::error!(%error, "an evaluation was not stored"),
-                Some(Err(error)) => tracing::error!(%error, "an evaluation was not ended"),
-                None => return Ok(progress),
-            }
-        }
-    }
-
     /// Moves revealed commits on whose evaluation has ended.
-    async fn settle(&self) -> Result<bool, PipelineError> {
+    async fn settle(&self, now: f64) -> Result<bool, PipelineError> {
         let mut progress = false;
         for commit in self.store.commits_in(CommitState::Revealed).await? {
             let (Some(plugin), Some(digest)) = (self.scorer_of(&commit), &commit.artifact_digest)
@@ -304,7 +321,18 @@ impl Pipeline {
             };
             progress = true;
             if evaluation.done {
-                self.store.set_evaluated(commit.id, evaluation.id).await?;
+                let event = scored(&commit, &evaluation, now)?;
+                let notices = match self.config.storage.url {
+                    Some(_) => work::notices(commit.id, evaluation.id).into(),
+                    None => Vec::new(),
+                };
+                let linked = Linked {
+                    commit: commit.id,
+                    evaluation: evaluation.id,
+                    event,
+                    notices,
+                };
+                self.store.set_evaluated(linked).await?;
             } else {
                 let message = evaluation.message.unwrap_or_default();
                 let fault = format!("{}: {message}", evaluation.outcome);
@@ -339,4 +367,25 @@ impl Pipeline {
         }
         Ok(())
     }
+}
+
+fn scored(
+    commit: &CommitRow,
+    evaluation: &EvaluationRow,
+    now: f64,
+) -> Result<NewEvent, PipelineError> {
+    let tasks: Vec<serde::de::IgnoredAny> = serde_json::from_str(&evaluation.logs)?;
+    Ok(NewEvent {
+        at: now,
+        kind: "scored",
+        challenge: commit.challenge.clone(),
+        data: json!({
+            "encrypted_commit": commit.encrypted_commit,
+            "miner_uid": commit.miner_uid,
+            "miner_hotkey": commit.miner_hotkey,
+            "artifact": commit.artifact,
+            "outcome": evaluation.outcome,
+            "tasks": tasks.len(),
+        }),
+    })
 }

@@ -1,34 +1,53 @@
 //! What a commit is compared with.
 
 use crate::store::{CommitRow, CommitState};
+use std::collections::BTreeSet;
 
-/// Commits that come before `candidate`, are another miner's, and are accepted
-/// or of the same day; by time of commit, ties by hotkey. Of earlier days the
-/// `max_references` with the highest score.
-pub(super) fn references<'a>(
-    candidate: &CommitRow,
+/// The best commits that earlier days accepted: by score, the earlier first among
+/// equals, each artifact once, at most `max_unique_commits`. RedTeam's
+/// `unique_commits`.
+pub(super) fn unique_pool<'a>(
     commits: &'a [CommitRow],
-    max_references: usize,
+    day: &str,
+    max_unique_commits: usize,
 ) -> Vec<&'a CommitRow> {
-    let earlier = |commit: &&CommitRow| {
-        commit.miner_hotkey != candidate.miner_hotkey && order(commit) < order(candidate)
-    };
-    let (mut same_day, mut before): (Vec<_>, Vec<_>) = commits
+    let mut accepted: Vec<&CommitRow> = commits
         .iter()
-        .filter(earlier)
-        .filter(|commit| matches!(commit.state, CommitState::Evaluated | CommitState::Judged))
-        .partition(|commit| commit.batch_day == candidate.batch_day);
-    before.retain(|commit| commit.accepted == Some(true));
-    before.sort_by(|a, b| {
+        .filter(|commit| commit.state == CommitState::Judged && commit.accepted == Some(true))
+        .filter(|commit| commit.finalized_day.as_deref().is_some_and(|at| at < day))
+        .collect();
+    accepted.sort_by(|a, b| {
         let score = |commit: &CommitRow| commit.score.unwrap_or(0.0);
         score(b)
             .total_cmp(&score(a))
             .then_with(|| order(a).cmp(&order(b)))
     });
-    before.truncate(max_references);
-    same_day.extend(before);
-    same_day.sort_by(|a, b| order(a).cmp(&order(b)));
-    same_day
+    let mut seen = BTreeSet::new();
+    accepted.retain(|commit| seen.insert(&commit.artifact_digest));
+    accepted.truncate(max_unique_commits);
+    accepted
+}
+
+/// Commits of other miners that come before `candidate` and are in the pool of
+/// earlier days, or are judged with it on `day`; by time of commit, ties by hotkey.
+pub(super) fn references<'a>(
+    candidate: &CommitRow,
+    commits: &'a [CommitRow],
+    day: &str,
+    max_unique_commits: usize,
+) -> Vec<&'a CommitRow> {
+    let of_this_day = |commit: &&CommitRow| match commit.state {
+        CommitState::Evaluated => commit.batch_day.as_deref().is_some_and(|of| of <= day),
+        CommitState::Judged => commit.finalized_day.as_deref() == Some(day),
+        _ => false,
+    };
+    let mut references = unique_pool(commits, day, max_unique_commits);
+    references.extend(commits.iter().filter(of_this_day));
+    references.retain(|commit| {
+        commit.miner_hotkey != candidate.miner_hotkey && order(commit) < order(candidate)
+    });
+    references.sort_by(|a, b| order(a).cmp(&order(b)));
+    references
 }
 
 /// Who came first: the earlier time of commit, ties by hotkey.
@@ -42,59 +61,75 @@ pub(super) fn order(commit: &CommitRow) -> (i64, &str, i64) {
 mod tests {
     use super::*;
 
-    fn commit(id: i64, hotkey: &str, at: f64, day: &str, score: Option<f64>) -> CommitRow {
+    const TODAY: &str = "2026-08-22";
+
+    fn commit(id: i64, hotkey: &str, at: f64) -> CommitRow {
         CommitRow {
             committed_at: Some(at),
-            batch_day: Some(day.into()),
-            state: if score.is_some() {
-                CommitState::Judged
-            } else {
-                CommitState::Evaluated
-            },
-            accepted: score.map(|score| score > 0.5),
-            score,
+            batch_day: Some(TODAY.into()),
+            state: CommitState::Evaluated,
+            artifact_digest: Some(id.to_string()),
             ..CommitRow::sample(id, hotkey)
         }
     }
 
+    fn judged(id: i64, hotkey: &str, at: f64, day: &str, score: f64) -> CommitRow {
+        CommitRow {
+            state: CommitState::Judged,
+            finalized_day: Some(day.into()),
+            accepted: Some(score > 0.5),
+            score: Some(score),
+            ..commit(id, hotkey, at)
+        }
+    }
+
     fn ids(candidate: &CommitRow, commits: &[CommitRow], max: usize) -> Vec<i64> {
-        references(candidate, commits, max)
-            .into_iter()
-            .map(|c| c.id)
-            .collect()
+        let found = references(candidate, commits, TODAY, max).into_iter();
+        found.map(|c| c.id).collect()
     }
 
     #[test]
     fn only_earlier_commits_of_other_miners_are_references() {
-        let candidate = commit(9, "m", 5.0, "d2", None);
+        let candidate = commit(9, "m", 5.0);
         let commits = [
-            commit(1, "a", 4.0, "d2", None),
-            commit(2, "b", 6.0, "d2", None),
-            commit(3, "m", 4.0, "d2", None),
-            commit(4, "l", 5.0, "d2", None),
-            commit(5, "n", 5.0, "d2", None),
+            commit(1, "a", 4.0),
+            commit(2, "b", 6.0),
+            commit(3, "m", 4.0),
+            commit(4, "l", 5.0),
+            commit(5, "n", 5.0),
         ];
         assert_eq!(ids(&candidate, &commits, 10), [1, 4], "ties go by hotkey");
     }
 
     #[test]
-    fn of_earlier_days_the_best_accepted_count() {
-        let candidate = commit(9, "m", 5.0, "d2", None);
+    fn of_earlier_days_the_best_accepted_count_and_of_today_all() {
+        let candidate = commit(9, "m", 5.0);
+        let mut tomorrow = commit(6, "f", 4.5);
+        tomorrow.batch_day = Some("2026-08-23".into());
         let commits = [
-            commit(1, "a", 1.0, "d1", Some(0.6)),
-            commit(2, "b", 2.0, "d1", Some(0.9)),
-            commit(3, "c", 3.0, "d1", Some(0.4)),
-            commit(4, "d", 4.0, "d2", Some(0.0)),
-            commit(5, "e", 4.5, "d1", None),
+            judged(1, "a", 1.0, "2026-08-20", 0.6),
+            judged(2, "b", 2.0, "2026-08-21", 0.9),
+            judged(3, "c", 3.0, "2026-08-21", 0.4),
+            judged(4, "d", 4.0, TODAY, 0.0),
+            commit(5, "e", 4.5),
+            tomorrow,
         ];
-        assert_eq!(ids(&candidate, &commits, 10), [1, 2, 4]);
-        assert_eq!(ids(&candidate, &commits, 1), [2, 4]);
+        assert_eq!(ids(&candidate, &commits, 10), [1, 2, 4, 5]);
+        assert_eq!(ids(&candidate, &commits, 1), [2, 4, 5]);
+    }
+
+    #[test]
+    fn the_pool_holds_each_artifact_once() {
+        let mut again = judged(2, "a", 2.0, "2026-08-21", 0.9);
+        again.artifact_digest = Some("1".into());
+        let commits = [judged(1, "a", 1.0, "2026-08-20", 0.9), again];
+        let pool = unique_pool(&commits, TODAY, 10);
+        assert_eq!(pool.iter().map(|c| c.id).collect::<Vec<_>>(), [1]);
     }
 
     #[test]
     fn times_before_the_epoch_do_not_upset_the_order() {
-        let early = commit(1, "a", -1.0, "d", None);
-        let late = commit(2, "a", 1.0, "d", None);
+        let (early, late) = (commit(1, "a", -1.0), commit(2, "a", 1.0));
         assert!(order(&early) < order(&late));
         assert!(order(&late) < order(&CommitRow::sample(3, "a")));
     }

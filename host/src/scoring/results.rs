@@ -1,6 +1,6 @@
 //! What is known of each commit, in memory, in the shape that the API serves.
 
-use super::judge::StoredComparison;
+use super::StoredComparison;
 use super::pipeline::PipelineError;
 use super::references::order;
 use crate::sandbox::Outcome;
@@ -10,12 +10,13 @@ use serde::Serialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
+use tokio::sync::watch;
 
-/// A commit as validators may see it: RedTeam's `MinerChallengeCommit` after
-/// `public_view`, which leaves inputs and outputs out. What a sealed commit
+/// A commit as validators may see it: RedTeam's `MinerChallengeCommit` at 9233c923
+/// after `public_view`, which leaves inputs and outputs out. What a sealed commit
 /// holds is left out too.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct PublicCommit {
+pub(crate) struct PublicCommit {
     /// The miner's uid.
     pub miner_uid: u16,
     /// The miner's hotkey.
@@ -48,7 +49,7 @@ pub struct PublicCommit {
 
 /// One task, without input and output.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct PublicScoringLog {
+pub(crate) struct PublicScoringLog {
     score: f64,
     miner_input: Option<Value>,
     miner_output: Option<Value>,
@@ -59,14 +60,13 @@ pub struct PublicScoringLog {
 
 /// One comparison, without inputs and outputs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct PublicComparisonLog {
+pub(crate) struct PublicComparisonLog {
     similarity_score: f64,
     miner_input: Option<Value>,
     miner_output: Option<Value>,
     reference_output: Option<Value>,
     error: Option<String>,
     input_hash: Option<String>,
-    reason: Option<String>,
     reference_hotkey: Option<String>,
     reference_similarity_score: Option<f64>,
 }
@@ -84,7 +84,6 @@ impl PublicCommit {
                     reference_output: None,
                     error: None,
                     input_hash: None,
-                    reason: log.reason,
                     reference_hotkey: Some(comparison.hotkey.clone()),
                     reference_similarity_score: None,
                 });
@@ -131,11 +130,22 @@ fn public_error(error: &str) -> String {
     code.to_owned()
 }
 
-/// All commits by challenge and ciphertext. Clones share everything.
+/// All commits by challenge and ciphertext, and how far each challenge is. Clones
+/// share everything.
 #[derive(Debug, Clone)]
 pub struct Results {
     state: Arc<RwLock<State>>,
-    reveal_interval: f64,
+    changes: Arc<watch::Sender<u64>>,
+}
+
+impl Default for Results {
+    /// No commits yet.
+    fn default() -> Self {
+        Results {
+            state: Arc::default(),
+            changes: Arc::new(watch::Sender::new(0)),
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -147,6 +157,12 @@ struct State {
 #[derive(Debug, Default)]
 struct Challenge {
     commits: HashMap<String, Entry>,
+    /// Days that commits wait for, by number of the commit.
+    waiting: HashMap<i64, String>,
+    /// The last day that it was finalized on.
+    last_day: Option<String>,
+    /// Whether any commit of it was opened.
+    opened: bool,
 }
 
 #[derive(Debug)]
@@ -154,40 +170,25 @@ struct Entry {
     /// Of several miners that published the same ciphertext, the first counts:
     /// the others copied it.
     order: (i64, String, i64),
-    waiting: Waiting,
-    commit: Arc<PublicCommit>,
-}
-
-/// Whether a commit waits for a verdict.
-#[derive(Debug, Clone, Copy)]
-enum Waiting {
-    No,
-    Yes,
-    /// It is sealed, and to be opened at this time.
-    From(f64),
+    /// The commit, JSON.
+    json: Arc<str>,
 }
 
 impl Results {
-    /// No commits yet. `reveal_interval` is in seconds.
-    pub fn new(reveal_interval: f64) -> Self {
-        Results {
-            state: Arc::default(),
-            reveal_interval,
-        }
-    }
-
     /// Reads what changed in the database since the last time.
     ///
     /// # Errors
     ///
     /// See [`PipelineError`].
     pub async fn refresh(&self, store: &Store) -> Result<(), PipelineError> {
+        let mut changed_any = false;
         loop {
             let since = self.look(|state| state.revision);
             let changed = store.commits_since(since).await?;
             if changed.is_empty() {
-                return Ok(());
+                break;
             }
+            changed_any = true;
             for commit in changed {
                 let logs = match commit.evaluation_id {
                     Some(id) => store.evaluation_by_id(id).await?,
@@ -197,31 +198,38 @@ impl Results {
                 self.put(commit, logs)?;
             }
         }
+        if changed_any {
+            self.changes.send_modify(|changes| *changes += 1);
+        }
+        Ok(())
+    }
+
+    /// Told each time that something changed.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
     }
 
     fn put(&self, commit: CommitRow, logs: Vec<ScoringLog>) -> Result<(), PipelineError> {
-        let revision = commit.revision;
-        let (at, hotkey, id) = order(&commit);
+        let (revision, id) = (commit.revision, commit.id);
+        let (at, hotkey, _) = order(&commit);
         let order = (at, hotkey.to_owned(), id);
-        let waiting = match (commit.state, commit.committed_at) {
-            (CommitState::Revealed | CommitState::Evaluated, _) => Waiting::Yes,
-            (CommitState::Sealed, Some(at)) if commit.key.is_some() => {
-                Waiting::From(at + self.reveal_interval)
-            }
-            _ => Waiting::No,
+        let waits_for = match commit.state {
+            CommitState::Revealed | CommitState::Evaluated => commit.batch_day.clone(),
+            _ => None,
         };
+        let opened = !matches!(commit.state, CommitState::Sealed | CommitState::Refused);
         let (challenge, encrypted) = (commit.challenge.clone(), commit.encrypted_commit.clone());
-        let commit = Arc::new(PublicCommit::new(commit, logs)?);
+        let json = serde_json::to_string(&PublicCommit::new(commit, logs)?)?.into();
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        let commits = &mut state.challenges.entry(challenge).or_default().commits;
-        let known = commits.get(&encrypted);
+        let challenge = state.challenges.entry(challenge).or_default();
+        challenge.opened |= opened;
+        match waits_for {
+            Some(day) => challenge.waiting.insert(id, day),
+            None => challenge.waiting.remove(&id),
+        };
+        let known = challenge.commits.get(&encrypted);
         if known.is_none_or(|known| order <= known.order) {
-            let entry = Entry {
-                order,
-                waiting,
-                commit,
-            };
-            commits.insert(encrypted, entry);
+            challenge.commits.insert(encrypted, Entry { order, json });
         }
         state.revision = state.revision.max(revision);
         Ok(())
@@ -231,33 +239,63 @@ impl Results {
         look(&self.state.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Whether any commit of the challenge is known.
+    /// Whether any commit of the challenge was ever opened, or a day finalized.
     pub fn knows(&self, challenge: &str) -> bool {
-        self.look(|state| state.challenges.contains_key(challenge))
+        self.look(|state| {
+            let challenge = state.challenges.get(challenge);
+            challenge.is_some_and(|c| c.opened || c.last_day.is_some())
+        })
     }
 
-    /// The commits with these ciphertexts, in order; none where unknown.
-    pub fn get(&self, challenge: &str, encrypted: &[String]) -> Vec<Option<Arc<PublicCommit>>> {
+    /// The commits with these ciphertexts, each as JSON, in order; none where
+    /// unknown.
+    pub fn get(&self, challenge: &str, encrypted: &[String]) -> Vec<Option<Arc<str>>> {
         self.look(|state| {
             let commits = state.challenges.get(challenge).map(|c| &c.commits);
             encrypted
                 .iter()
-                .map(|encrypted| Some(Arc::clone(&commits?.get(encrypted)?.commit)))
+                .map(|encrypted| Some(Arc::clone(&commits?.get(encrypted)?.json)))
                 .collect()
         })
     }
 
-    /// Whether no commit of the challenge waits for a verdict: none that is
-    /// revealed, and none whose time has come.
-    pub fn is_done(&self, challenge: &str, now: f64) -> bool {
-        let waits = |entry: &Entry| match entry.waiting {
-            Waiting::No => false,
-            Waiting::Yes => true,
-            Waiting::From(at) => at <= now,
-        };
+    /// The last day that a challenge was finalized on.
+    pub fn last_day(&self, challenge: &str) -> Option<String> {
+        self.look(|state| state.challenges.get(challenge)?.last_day.clone())
+    }
+
+    pub(super) fn set_last_day(&self, challenge: &str, day: &str) {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        let challenge = state.challenges.entry(challenge.to_owned()).or_default();
+        if challenge.last_day.as_deref().is_none_or(|last| last < day) {
+            challenge.last_day = Some(day.to_owned());
+        }
+    }
+
+    /// Whether a commit of the challenge waits for the finalization of `day`, or of
+    /// an earlier one.
+    pub fn waits_for(&self, challenge: &str, day: &str) -> bool {
         self.look(|state| {
-            let commits = state.challenges.get(challenge).map(|c| &c.commits);
-            commits.is_none_or(|commits| !commits.values().any(waits))
+            let challenge = state.challenges.get(challenge);
+            challenge.is_some_and(|c| c.waiting.values().any(|of| of.as_str() <= day))
+        })
+    }
+
+    /// Whether the finalization of `today` has run, and no commit among these
+    /// still waits for it. Once so, it stays so until the day ends: what is opened
+    /// later belongs to another day.
+    pub fn is_done(&self, challenge: &str, encrypted: &[String], today: &str) -> bool {
+        self.look(|state| {
+            let Some(challenge) = state.challenges.get(challenge) else {
+                return false;
+            };
+            let finalized = challenge.last_day.as_deref() >= Some(today);
+            let waits = |encrypted: &String| {
+                let entry = challenge.commits.get(encrypted);
+                let day = entry.and_then(|entry| challenge.waiting.get(&entry.order.2));
+                day.is_some_and(|day| day.as_str() <= today)
+            };
+            finalized && (challenge.waiting.is_empty() || !encrypted.iter().any(waits))
         })
     }
 }
@@ -266,6 +304,8 @@ impl Results {
 mod tests {
     use super::*;
 
+    const TODAY: &str = "2026-08-22";
+
     fn commit(id: i64, hotkey: &str, at: f64, state: CommitState) -> CommitRow {
         CommitRow {
             committed_at: Some(at),
@@ -273,30 +313,34 @@ mod tests {
             key: Some("key".into()),
             text: Some("c---sha256:00".into()),
             artifact: Some("sha256:00".into()),
+            batch_day: Some(TODAY.into()),
             state,
             ..CommitRow::sample(id, hotkey)
         }
     }
 
-    fn found(results: &Results) -> Arc<PublicCommit> {
-        results.get("c", &["token".into()]).remove(0).unwrap()
+    fn found(results: &Results) -> Value {
+        let json = results.get("c", &["token".into()]).remove(0).unwrap();
+        serde_json::from_str(&json).unwrap()
     }
 
     #[test]
     fn what_a_sealed_commit_holds_is_not_shown() {
-        let results = Results::new(10.0);
+        let results = Results::default();
         results
             .put(commit(1, "a", 1.0, CommitState::Sealed), Vec::new())
             .unwrap();
         let shown = found(&results);
         assert_eq!(
-            (&shown.key, &shown.commit, &shown.docker_hub_id),
-            (&None, &None, &None)
+            [&shown["key"], &shown["commit"], &shown["docker_hub_id"]],
+            [&Value::Null; 3]
         );
+        assert!(!results.knows("c"), "anybody may publish for any name");
         results
             .put(commit(1, "a", 1.0, CommitState::Revealed), Vec::new())
             .unwrap();
-        assert_eq!(found(&results).key.as_deref(), Some("key"));
+        assert_eq!(found(&results)["key"], "key");
+        assert!(results.knows("c"));
     }
 
     #[test]
@@ -311,41 +355,55 @@ mod tests {
 
     #[test]
     fn of_miners_with_the_same_ciphertext_the_first_is_shown() {
-        let results = Results::new(10.0);
-        results
-            .put(commit(1, "copier", 2.0, CommitState::Revealed), Vec::new())
-            .unwrap();
-        results
-            .put(commit(2, "author", 1.0, CommitState::Revealed), Vec::new())
-            .unwrap();
-        results
-            .put(commit(1, "copier", 2.0, CommitState::Judged), Vec::new())
-            .unwrap();
-        assert_eq!(found(&results).miner_hotkey, "author");
-    }
-
-    #[test]
-    fn a_sealed_commit_waits_from_the_time_that_it_is_due() {
-        let results = Results::new(10.0);
-        let sealed = commit(1, "a", 1.0, CommitState::Sealed);
-        results.put(sealed, Vec::new()).unwrap();
-        assert!(results.is_done("c", 10.9));
-        assert!(!results.is_done("c", 11.0));
-    }
-
-    #[test]
-    fn a_challenge_is_done_when_no_revealed_commit_waits() {
-        let results = Results::new(10.0);
-        assert!(results.is_done("c", 5.0));
-        for (state, done) in [
-            (CommitState::Sealed, true),
-            (CommitState::Revealed, false),
-            (CommitState::Evaluated, false),
-            (CommitState::Judged, true),
-            (CommitState::Failed, true),
+        let results = Results::default();
+        for (id, hotkey, at, state) in [
+            (1, "copier", 2.0, CommitState::Revealed),
+            (2, "author", 1.0, CommitState::Revealed),
+            (1, "copier", 2.0, CommitState::Judged),
         ] {
-            results.put(commit(1, "a", 1.0, state), Vec::new()).unwrap();
-            assert_eq!(results.is_done("c", 5.0), done, "{state:?}");
+            results
+                .put(commit(id, hotkey, at, state), Vec::new())
+                .unwrap();
         }
+        assert_eq!(found(&results)["miner_hotkey"], "author");
+    }
+
+    #[test]
+    fn is_done_needs_todays_finalization() {
+        let results = Results::default();
+        let asked = ["token".to_owned()];
+        assert!(!results.is_done("c", &[], TODAY), "nothing was finalized");
+        results.set_last_day("c", "2026-08-21");
+        assert!(!results.is_done("c", &asked, TODAY));
+        results.set_last_day("c", TODAY);
+        assert!(
+            results.is_done("c", &asked, TODAY),
+            "also of nothing at all"
+        );
+        assert!(
+            results.is_done("c", &asked, "2026-08-21"),
+            "the clock moved back"
+        );
+        assert!(!results.is_done("c", &asked, "2026-08-23"));
+    }
+
+    #[test]
+    fn is_done_waits_for_what_is_asked_and_does_not_flip_back() {
+        let results = Results::default();
+        let asked = ["token".to_owned()];
+        results.set_last_day("c", TODAY);
+        let left_over = commit(1, "a", 1.0, CommitState::Evaluated);
+        results.put(left_over, Vec::new()).unwrap();
+        assert!(!results.is_done("c", &asked, TODAY));
+        assert!(results.is_done("c", &["other".to_owned()], TODAY));
+        results
+            .put(commit(1, "a", 1.0, CommitState::Judged), Vec::new())
+            .unwrap();
+        assert!(results.is_done("c", &asked, TODAY));
+        let mut opened_later = commit(2, "b", 1.0, CommitState::Revealed);
+        opened_later.encrypted_commit = "later".into();
+        opened_later.batch_day = Some("2026-08-23".into());
+        results.put(opened_later, Vec::new()).unwrap();
+        assert!(results.is_done("c", &["later".to_owned()], TODAY));
     }
 }

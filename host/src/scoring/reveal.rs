@@ -1,6 +1,6 @@
 //! Which sealed commits are to be opened.
 
-use crate::commits::is_on_time;
+use super::schedule::Schedule;
 use crate::store::CommitRow;
 use std::collections::BTreeMap;
 
@@ -13,23 +13,22 @@ pub(super) struct Due {
     pub(super) superseded: Vec<CommitRow>,
 }
 
-/// Of the commits that have a key and whose time has come, the newest
-/// `max_versions` of each miner and challenge.
+/// Of commits with a key, those whose time has come: the newest `max_versions` of
+/// each miner, challenge and day. By day, so that a host that was down for some
+/// comes to the same as one that was not.
 pub(super) fn due(
-    sealed: Vec<CommitRow>,
+    with_key: Vec<CommitRow>,
     now: f64,
-    reveal_interval: f64,
+    schedule: Schedule,
     max_versions: usize,
 ) -> Due {
-    let ripe = |commit: &CommitRow| {
-        commit.key.is_some()
-            && commit
-                .committed_at
-                .is_some_and(|at| is_on_time(now, at, reveal_interval))
-    };
-    let mut by_miner: BTreeMap<(String, String), Vec<CommitRow>> = BTreeMap::new();
-    for commit in sealed.into_iter().filter(ripe) {
-        let key = (commit.challenge.clone(), commit.miner_hotkey.clone());
+    let mut by_miner: BTreeMap<(String, String, String), Vec<CommitRow>> = BTreeMap::new();
+    for commit in with_key {
+        let Some(at) = commit.committed_at.filter(|at| schedule.is_ripe(now, *at)) else {
+            continue;
+        };
+        let day = schedule.day_of(schedule.due(at));
+        let key = (commit.challenge.clone(), commit.miner_hotkey.clone(), day);
         by_miner.entry(key).or_default().push(commit);
     }
     let mut due = Due::default();
@@ -49,29 +48,29 @@ pub(super) fn due(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Config;
 
-    fn commit(id: i64, hotkey: &str, committed_at: Option<f64>, key: bool) -> CommitRow {
-        CommitRow {
-            committed_at,
-            key: key.then(String::new),
-            ..CommitRow::sample(id, hotkey)
-        }
-    }
+    const DAY: f64 = 86_400.0;
 
     #[test]
-    fn the_newest_ripe_versions_of_each_miner_are_opened() {
-        let sealed = vec![
-            commit(1, "a", Some(0.0), true),
-            commit(2, "a", Some(1.0), true),
-            commit(3, "a", Some(2.0), true),
-            commit(4, "a", Some(3.0), false),
-            commit(5, "a", Some(99.0), true),
-            commit(6, "b", Some(0.0), true),
-            commit(7, "b", None, true),
+    fn the_newest_ripe_versions_of_each_miner_and_day_are_opened() {
+        let commit = |id, hotkey, committed_at| CommitRow {
+            committed_at,
+            key: Some(String::new()),
+            ..CommitRow::sample(id, hotkey)
+        };
+        let with_key = vec![
+            commit(1, "a", Some(0.0)),
+            commit(2, "a", Some(1.0)),
+            commit(3, "a", Some(2.0)),
+            commit(5, "a", Some(9.5 * DAY)),
+            commit(6, "b", Some(0.0)),
+            commit(7, "b", None),
+            commit(8, "a", Some(5.0 * DAY)),
         ];
-        let due = due(sealed, 100.0, 10.0, 2);
+        let due = due(with_key, 10.0 * DAY, Schedule::new(&Config::default()), 2);
         let ids = |commits: &[CommitRow]| commits.iter().map(|c| c.id).collect::<Vec<_>>();
-        assert_eq!(ids(&due.open), [3, 2, 6]);
+        assert_eq!(ids(&due.open), [3, 2, 8, 6]);
         assert_eq!(ids(&due.superseded), [1]);
     }
 }

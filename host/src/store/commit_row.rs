@@ -79,7 +79,8 @@ pub struct CommitRow {
     pub artifact: Option<String>,
     /// The artifact's SHA-256, once revealed.
     pub artifact_digest: Option<String>,
-    /// The day of its reveal, `YYYY-MM-DD`, UTC.
+    /// The day that takes it in, `YYYY-MM-DD`, UTC: the first whose scoring hour is
+    /// not before the time that it was due.
     pub batch_day: Option<String>,
     /// The evaluation of its artifact.
     pub evaluation_id: Option<i64>,
@@ -99,6 +100,8 @@ pub struct CommitRow {
     pub reason: Option<String>,
     /// When it was judged.
     pub judged_at: Option<f64>,
+    /// The day whose finalization judged it.
+    pub finalized_day: Option<String>,
     /// Grows with every change of any commit.
     pub revision: i64,
 }
@@ -128,6 +131,7 @@ impl CommitRow {
             accepted: row.get("accepted")?,
             reason: row.get("reason")?,
             judged_at: row.get("judged_at")?,
+            finalized_day: row.get("finalized_day")?,
             revision: row.get("revision")?,
         })
     }
@@ -160,6 +164,7 @@ impl CommitRow {
             accepted: None,
             reason: None,
             judged_at: None,
+            finalized_day: None,
             revision: id,
         }
     }

@@ -1,34 +1,10 @@
 //! Commits: every version of every miner's, and how far it has come.
 
 use super::commit_row::{CommitRow, CommitState};
+use super::events::{self, NewEvent};
+use super::outbox::{self, Notice};
 use super::{Store, StoreError};
-use rusqlite::{Transaction, named_params};
-
-/// A version of a commit, as the validators know it by now.
-#[derive(Debug, Clone)]
-pub struct NewVersion {
-    /// The challenge.
-    pub challenge: String,
-    /// The miner's hotkey.
-    pub miner_hotkey: String,
-    /// The miner's uid.
-    pub miner_uid: u16,
-    /// What was published.
-    pub encrypted_commit: String,
-    /// When, in seconds since the Unix epoch.
-    pub committed_at: Option<f64>,
-    /// A key that opens it.
-    pub key: Option<String>,
-}
-
-/// What taking versions in came to.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Ingested {
-    /// Versions not known before.
-    pub new: u64,
-    /// Versions of which more is known now.
-    pub updated: u64,
-}
+use rusqlite::named_params;
 
 /// A verdict to be stored.
 #[derive(Debug, Clone)]
@@ -45,109 +21,31 @@ pub struct Judged {
     pub reason: Option<String>,
     /// What it was compared with, JSON.
     pub comparisons: String,
-    /// When, in seconds since the Unix epoch.
-    pub judged_at: f64,
 }
 
+/// A step of a commit, with what is told of it.
+#[derive(Debug, Clone)]
+pub struct Linked {
+    /// The commit.
+    pub commit: i64,
+    /// The evaluation of its artifact.
+    pub evaluation: i64,
+    /// What happened.
+    pub event: NewEvent,
+    /// Who is to be told.
+    pub notices: Vec<Notice>,
+}
+
+/// The first day that a commit's challenge may still be finalized on.
+const OPEN_DAY: &str = "max(
+    ifnull((SELECT date(max(day), '+1 day') FROM finalizations f
+            WHERE f.challenge = commits.challenge), ''),
+    ifnull((SELECT first_day FROM challenges WHERE name = commits.challenge), ''))";
+
 /// The next revision; each statement that changes a commit takes one.
-const NEXT_REVISION: &str = "(SELECT ifnull(max(revision), 0) + 1 FROM commits)";
+pub(super) const NEXT_REVISION: &str = "(SELECT ifnull(max(revision), 0) + 1 FROM commits)";
 
 impl Store {
-    /// Keeps a validator's document, replacing its last one.
-    ///
-    /// # Errors
-    ///
-    /// See [`StoreError`].
-    pub async fn put_view(
-        &self,
-        validator_uid: u16,
-        validator_hotkey: String,
-        document: Vec<u8>,
-        received_at: f64,
-    ) -> Result<(), StoreError> {
-        self.write(move |tx| {
-            tx.execute(
-                "INSERT OR REPLACE INTO validator_views VALUES (?1, ?2, ?3, ?4)",
-                (validator_uid, validator_hotkey, document, received_at),
-            )?;
-            Ok(())
-        })
-        .await
-    }
-
-    /// Every validator's last document, as (uid, hotkey, document), by uid.
-    ///
-    /// # Errors
-    ///
-    /// See [`StoreError`].
-    pub async fn views(&self) -> Result<Vec<(u16, String, Vec<u8>)>, StoreError> {
-        self.read(|connection| {
-            let mut statement = connection.prepare_cached(
-                "SELECT validator_uid, validator_hotkey, document FROM validator_views ORDER BY 1",
-            )?;
-            let views =
-                statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-            Ok(views.collect::<Result<_, _>>()?)
-        })
-        .await
-    }
-
-    /// Takes versions in. What is known stays; the earliest time and the first
-    /// key are kept, unless the version is no longer sealed.
-    ///
-    /// # Errors
-    ///
-    /// See [`StoreError`].
-    pub async fn put_versions(&self, versions: Vec<NewVersion>) -> Result<Ingested, StoreError> {
-        self.write(move |tx| {
-            let mut ingested = Ingested::default();
-            for version in versions {
-                put_version(tx, &version, &mut ingested)?;
-            }
-            Ok(ingested)
-        })
-        .await
-    }
-
-    /// Counts faults, as (validator uid, miner hotkey, challenge, code).
-    ///
-    /// # Errors
-    ///
-    /// See [`StoreError`].
-    pub async fn count_faults(
-        &self,
-        faults: Vec<(u16, String, String, &'static str)>,
-    ) -> Result<(), StoreError> {
-        self.write(move |tx| {
-            let mut statement = tx.prepare_cached(
-                "INSERT INTO commit_faults VALUES (?1, ?2, ?3, ?4, 1)
-                 ON CONFLICT DO UPDATE SET count = count + 1",
-            )?;
-            for fault in faults {
-                statement.execute(fault)?;
-            }
-            Ok(())
-        })
-        .await
-    }
-
-    /// How many faults each validator was counted for, by (uid, code).
-    ///
-    /// # Errors
-    ///
-    /// See [`StoreError`].
-    pub async fn faults(&self) -> Result<Vec<(u16, String, u64)>, StoreError> {
-        self.read(|connection| {
-            let mut statement = connection.prepare_cached(
-                "SELECT validator_uid, code, sum(count) FROM commit_faults GROUP BY 1, 2 ORDER BY 1, 2",
-            )?;
-            let faults =
-                statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-            Ok(faults.collect::<Result<_, _>>()?)
-        })
-        .await
-    }
-
     /// Commits in a state, by challenge, time of commit, and hotkey.
     ///
     /// # Errors
@@ -157,6 +55,36 @@ impl Store {
         self.commits_where(
             "state = :value ORDER BY challenge, committed_at, miner_hotkey, id",
             state.name().to_owned(),
+        )
+        .await
+    }
+
+    /// Sealed commits with a key that were committed no later than `latest`, by
+    /// time of commit.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    pub async fn ripe_commits(&self, latest: f64) -> Result<Vec<CommitRow>, StoreError> {
+        self.commits_where(
+            "state = 'sealed' AND key IS NOT NULL AND committed_at <= :value
+             ORDER BY committed_at, miner_hotkey, id",
+            latest,
+        )
+        .await
+    }
+
+    /// Evaluated commits that were compared with nothing yet, by challenge and
+    /// time of commit.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    pub async fn commits_to_compare(&self, now: f64) -> Result<Vec<CommitRow>, StoreError> {
+        self.commits_where(
+            "state = 'evaluated' AND comparisons IS NULL AND judge_not_before <= :value
+             ORDER BY challenge, committed_at, miner_hotkey, id",
+            now,
         )
         .await
     }
@@ -234,7 +162,8 @@ impl Store {
         .await
     }
 
-    /// Opens a sealed commit.
+    /// Opens a sealed commit. It belongs to `batch_day`, or to the first later day
+    /// that its challenge is not finalized on.
     ///
     /// # Errors
     ///
@@ -250,7 +179,8 @@ impl Store {
         self.write(move |tx| {
             let sql = format!(
                 "UPDATE commits SET state = 'revealed', text = ?2, artifact = ?3,
-                     artifact_digest = ?4, batch_day = ?5, revision = {NEXT_REVISION}
+                     artifact_digest = ?4, batch_day = max(?5, {OPEN_DAY}),
+                     revision = {NEXT_REVISION}
                  WHERE id = ?1 AND state = 'sealed'"
             );
             tx.execute(&sql, (commit, text, artifact, artifact_digest, batch_day))?;
@@ -265,19 +195,56 @@ impl Store {
     ///
     /// See [`StoreError`].
     pub async fn refuse(&self, commit: i64, fault: String) -> Result<(), StoreError> {
-        self.move_commit(commit, "refused", "sealed", Some(fault), None)
+        self.move_commit(commit, "refused", "sealed", Some(fault))
             .await
     }
 
-    /// Links a revealed commit, or one that failed before, to the evaluation of
-    /// its artifact.
+    /// Links a revealed commit to the evaluation of its artifact.
     ///
     /// # Errors
     ///
     /// See [`StoreError`].
-    pub async fn set_evaluated(&self, commit: i64, evaluation: i64) -> Result<(), StoreError> {
-        self.move_commit(commit, "evaluated", "revealed", None, Some(evaluation))
-            .await
+    pub async fn set_evaluated(&self, linked: Linked) -> Result<(), StoreError> {
+        self.write(move |tx| {
+            let sql = format!(
+                "UPDATE commits SET state = 'evaluated', fault = NULL, evaluation_id = ?2,
+                     comparisons = NULL, judge_attempts = 0, judge_not_before = 0,
+                     revision = {NEXT_REVISION}
+                 WHERE id = ?1 AND state = 'revealed'"
+            );
+            if tx.execute(&sql, (linked.commit, linked.evaluation))? == 0 {
+                return Ok(());
+            }
+            events::put(tx, &linked.event)?;
+            let mut notices = linked.notices.iter();
+            notices.try_for_each(|notice| outbox::put(tx, notice, linked.event.at))
+        })
+        .await
+    }
+
+    /// Stores what an evaluated commit was compared with, JSON, before it is
+    /// judged.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    pub async fn set_compared(
+        &self,
+        commit: i64,
+        comparisons: String,
+        event: Option<NewEvent>,
+    ) -> Result<(), StoreError> {
+        self.write(move |tx| {
+            let sql = format!(
+                "UPDATE commits SET comparisons = ?2, revision = {NEXT_REVISION}
+                 WHERE id = ?1 AND state = 'evaluated'"
+            );
+            if tx.execute(&sql, (commit, comparisons))? == 0 {
+                return Ok(());
+            }
+            event.iter().try_for_each(|event| events::put(tx, event))
+        })
+        .await
     }
 
     /// Marks a commit that its challenge cannot evaluate or judge.
@@ -286,18 +253,26 @@ impl Store {
     ///
     /// See [`StoreError`].
     pub async fn set_failed(&self, commit: &CommitRow, fault: String) -> Result<(), StoreError> {
-        self.move_commit(commit.id, "failed", commit.state.name(), Some(fault), None)
+        self.move_commit(commit.id, "failed", commit.state.name(), Some(fault))
             .await
     }
 
-    /// Has a failed commit tried again.
+    /// Has a failed commit tried again, for the next day that is not finalized.
     ///
     /// # Errors
     ///
     /// See [`StoreError`].
     pub async fn retry(&self, commit: i64) -> Result<(), StoreError> {
-        self.move_commit(commit, "revealed", "failed", None, None)
-            .await
+        self.write(move |tx| {
+            let sql = format!(
+                "UPDATE commits SET state = 'revealed', fault = NULL,
+                     batch_day = max(batch_day, {OPEN_DAY}), revision = {NEXT_REVISION}
+                 WHERE id = ?1 AND state = 'failed'"
+            );
+            tx.execute(&sql, [commit])?;
+            Ok(())
+        })
+        .await
     }
 
     async fn move_commit(
@@ -306,15 +281,29 @@ impl Store {
         to: &'static str,
         from: &'static str,
         fault: Option<String>,
-        evaluation: Option<i64>,
     ) -> Result<(), StoreError> {
         self.write(move |tx| {
             let sql = format!(
-                "UPDATE commits SET state = ?2, fault = ?4,
-                     evaluation_id = ifnull(?5, evaluation_id), revision = {NEXT_REVISION}
+                "UPDATE commits SET state = ?2, fault = ?4, revision = {NEXT_REVISION}
                  WHERE id = ?1 AND state = ?3"
             );
-            tx.execute(&sql, (commit, to, from, fault, evaluation))?;
+            tx.execute(&sql, (commit, to, from, fault))?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Has an evaluated commit compared with earlier days not before `not_before`.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    pub async fn put_off_comparing(&self, commit: i64, not_before: f64) -> Result<(), StoreError> {
+        self.write(move |tx| {
+            tx.execute(
+                "UPDATE commits SET judge_not_before = ?2 WHERE id = ?1 AND state = 'evaluated'",
+                (commit, not_before),
+            )?;
             Ok(())
         })
         .await
@@ -337,73 +326,4 @@ impl Store {
         })
         .await
     }
-
-    /// Stores a verdict, once. Returns whether this was the first.
-    ///
-    /// # Errors
-    ///
-    /// See [`StoreError`].
-    pub async fn set_judged(&self, judged: Judged) -> Result<bool, StoreError> {
-        self.write(move |tx| {
-            let sql = format!(
-                "UPDATE commits SET state = 'judged', score = ?2, penalty = ?3, accepted = ?4,
-                     reason = ?5, comparisons = ?6, judged_at = ?7, revision = {NEXT_REVISION}
-                 WHERE id = ?1 AND state = 'evaluated'"
-            );
-            let changed = tx.execute(
-                &sql,
-                (
-                    judged.commit,
-                    judged.score,
-                    judged.penalty,
-                    judged.accepted,
-                    judged.reason,
-                    judged.comparisons,
-                    judged.judged_at,
-                ),
-            )?;
-            Ok(changed == 1)
-        })
-        .await
-    }
-}
-
-fn put_version(
-    tx: &Transaction<'_>,
-    version: &NewVersion,
-    ingested: &mut Ingested,
-) -> Result<(), StoreError> {
-    let insert = format!(
-        "INSERT OR IGNORE INTO commits
-             (challenge, miner_hotkey, miner_uid, encrypted_commit, committed_at, key, revision)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, {NEXT_REVISION})"
-    );
-    let parameters = (
-        &version.challenge,
-        &version.miner_hotkey,
-        version.miner_uid,
-        &version.encrypted_commit,
-        version.committed_at,
-        &version.key,
-    );
-    if tx.prepare_cached(&insert)?.execute(parameters)? == 1 {
-        ingested.new += 1;
-        return Ok(());
-    }
-    let update = format!(
-        "UPDATE commits SET
-             miner_uid = ?3,
-             committed_at = CASE WHEN state = 'sealed'
-                 THEN min(ifnull(committed_at, ?5), ifnull(?5, committed_at))
-                 ELSE committed_at END,
-             key = ifnull(key, ?6),
-             revision = {NEXT_REVISION}
-         WHERE challenge = ?1 AND miner_hotkey = ?2 AND encrypted_commit = ?4
-             AND (miner_uid IS NOT ?3
-                 OR (key IS NULL AND ?6 IS NOT NULL)
-                 OR (state = 'sealed' AND ?5 IS NOT NULL
-                     AND (committed_at IS NULL OR ?5 < committed_at)))"
-    );
-    ingested.updated += tx.prepare_cached(&update)?.execute(parameters)? as u64;
-    Ok(())
 }

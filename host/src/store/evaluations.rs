@@ -134,7 +134,8 @@ impl Store {
         .await
     }
 
-    /// Leases the job that waits longest and may run now, to `lease`.
+    /// Leases a job that may run now, to `lease`: one of the challenge with the
+    /// fewest jobs running, and of these the one that waits longest.
     ///
     /// # Errors
     ///
@@ -143,8 +144,11 @@ impl Store {
         self.write(move |tx| {
             let sql = format!(
                 "UPDATE evaluations SET state = 'leased', lease = ?1, attempts = attempts + 1
-                 WHERE id = (SELECT id FROM evaluations WHERE state = 'queued' AND not_before <= ?2
-                     ORDER BY not_before, id LIMIT 1)
+                 WHERE id = (SELECT id FROM evaluations e
+                     WHERE state = 'queued' AND not_before <= ?2
+                     ORDER BY (SELECT count(*) FROM evaluations r
+                         WHERE r.state = 'leased' AND r.challenge = e.challenge), not_before, id
+                     LIMIT 1)
                  RETURNING {COLUMNS}, seed, now, attempts, queued_at"
             );
             let job = tx
@@ -367,25 +371,6 @@ impl Store {
         .await
     }
 
-    /// Whether a job waits or runs that was queued before `queued_before` and has
-    /// had fewer than `attempts` attempts.
-    ///
-    /// # Errors
-    ///
-    /// See [`StoreError`].
-    pub async fn has_waiting(&self, queued_before: f64, attempts: u32) -> Result<bool, StoreError> {
-        self.read(move |connection| {
-            let waits = connection
-                .prepare_cached(
-                    "SELECT EXISTS (SELECT 1 FROM evaluations WHERE state IN ('queued', 'leased')
-                         AND queued_at < ?1 AND attempts < ?2)",
-                )?
-                .query_row((queued_before, attempts), |row| row.get(0))?;
-            Ok(waits)
-        })
-        .await
-    }
-
     /// How much waits.
     ///
     /// # Errors
@@ -499,17 +484,19 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_old_jobs_with_few_attempts_are_waited_for() {
+    async fn a_challenge_with_many_jobs_does_not_keep_others_waiting() {
         let (_directory, store) = store();
-        store.enqueue(key("a"), 1, 0.0, 10.0).await.unwrap();
-        assert!(store.has_waiting(11.0, 1).await.unwrap());
-        assert!(
-            !store.has_waiting(10.0, 1).await.unwrap(),
-            "queued too late"
-        );
-        lease(&store, "me", 10.0).await.unwrap();
-        assert!(!store.has_waiting(11.0, 1).await.unwrap(), "tried in vain");
-        assert!(store.has_waiting(11.0, 2).await.unwrap());
+        for artifact in ["a", "b", "c"] {
+            store.enqueue(key(artifact), 1, 0.0, 0.0).await.unwrap();
+        }
+        let other = JobKey {
+            challenge: "other".into(),
+            ..key("d")
+        };
+        store.enqueue(other.clone(), 1, 0.0, 1.0).await.unwrap();
+        assert_eq!(lease(&store, "me", 2.0).await.unwrap().key, key("a"));
+        assert_eq!(lease(&store, "me", 2.0).await.unwrap().key, other);
+        assert_eq!(lease(&store, "me", 2.0).await.unwrap().key, key("b"));
     }
 
     #[tokio::test]

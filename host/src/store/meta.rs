@@ -1,7 +1,7 @@
 //! Values of the database as a whole.
 
 use super::{Store, StoreError};
-use rusqlite::OptionalExtension;
+use rusqlite::{Connection, OptionalExtension};
 
 impl Store {
     /// The deployment's seed: `wanted` if given, else what the database has,
@@ -30,4 +30,17 @@ impl Store {
         })
         .await
     }
+}
+
+/// Commits from before this time are kept no more, in seconds since the Unix
+/// epoch; 0 if all are.
+pub(super) fn kept_from(connection: &Connection) -> Result<f64, StoreError> {
+    let kept: Option<String> = connection
+        .prepare_cached("SELECT value FROM meta WHERE key = 'kept_from'")?
+        .query_row([], |row| row.get(0))
+        .optional()?;
+    kept.map_or(Ok(0.0), |text| {
+        text.parse()
+            .map_err(|_| StoreError::Corrupt("meta.kept_from".into()))
+    })
 }

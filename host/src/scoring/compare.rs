@@ -1,0 +1,334 @@
+//! How alike a commit and earlier ones are.
+
+use super::judge::NoVerdict;
+use super::pipeline::{Pipeline, PipelineError};
+use super::references::{order, unique_pool};
+use crate::plugins::ActivePlugin;
+use crate::sandbox::types::{Comparison, ComparisonLog, Evaluation, ScoringLog, Submission};
+use crate::sandbox::{CallContext, Capability, PluginCall};
+use crate::store::{CommitRow, EvaluationRow, JobKey, NewEvent};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+/// A comparison as it is stored with the commit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StoredComparison {
+    /// The reference's miner.
+    pub hotkey: String,
+    /// The reference's artifact, as its miner published it.
+    pub artifact: String,
+    /// The verdict's score of the reference, if it had one.
+    pub score: Option<f64>,
+    /// What the comparison found.
+    pub logs: Vec<ComparisonLog>,
+}
+
+/// A commit with what it was compared with.
+pub(super) struct Compared {
+    pub(super) scoring_logs: Vec<ScoringLog>,
+    pub(super) comparisons: Vec<Comparison>,
+    pub(super) stored: Vec<StoredComparison>,
+}
+
+/// A reference with its evaluation.
+struct Reference<'a> {
+    commit: &'a CommitRow,
+    evaluation: EvaluationRow,
+    logs: Vec<ScoringLog>,
+}
+
+impl Pipeline {
+    /// Compares newly evaluated commits with the best of earlier days, so that
+    /// most is done when the scoring hour comes.
+    pub(super) async fn compare_new(&self, now: f64) -> Result<bool, PipelineError> {
+        let mut progress = false;
+        let mut of_challenge: HashMap<String, Vec<CommitRow>> = HashMap::new();
+        for commit in self.store.commits_to_compare(now).await? {
+            let (Some(plugin), Some(day)) = (self.scorer_of(&commit), &commit.batch_day) else {
+                continue;
+            };
+            if !of_challenge.contains_key(&commit.challenge) {
+                let commits = self.store.commits_of(&commit.challenge).await?;
+                of_challenge.insert(commit.challenge.clone(), commits);
+            }
+            let commits = of_challenge.get(&commit.challenge).map_or(&[][..], |c| c);
+            let mut pool = unique_pool(commits, day, self.config.scoring.max_unique_commits);
+            pool.retain(|reference| {
+                reference.miner_hotkey != commit.miner_hotkey && order(reference) < order(&commit)
+            });
+            match self.compared(&plugin, &commit, &pool).await {
+                Ok(compared) => {
+                    let event = (!compared.stored.is_empty())
+                        .then(|| compared_event(&commit, &compared.stored, now));
+                    let stored = serde_json::to_string(&compared.stored)?;
+                    self.store.set_compared(commit.id, stored, event).await?;
+                    progress = true;
+                }
+                // The finalization asks again, and knows what to do.
+                Err(NoVerdict::Call(error)) => {
+                    tracing::warn!(
+                        challenge = plugin.name(),
+                        hotkey = commit.miner_hotkey,
+                        %error,
+                        "not compared with earlier days yet"
+                    );
+                    let pause = self.config.scoring.pause(commit.judge_attempts + 1);
+                    let now = now + pause;
+                    self.store.put_off_comparing(commit.id, now).await?;
+                }
+                Err(NoVerdict::Host(error)) => return Err(error),
+            }
+        }
+        Ok(progress)
+    }
+
+    /// Compares a commit with references.
+    pub(super) async fn compared(
+        &self,
+        plugin: &ActivePlugin,
+        commit: &CommitRow,
+        references: &[&CommitRow],
+    ) -> Result<Compared, NoVerdict> {
+        let evaluation = self.evaluation_of(commit).await?;
+        let scoring_logs: Vec<ScoringLog> = serde_json::from_str(&evaluation.logs)?;
+        // What solved nothing resembles nothing.
+        let solved = |logs: &[ScoringLog]| logs.iter().any(|log| log.solution.is_some());
+        let mut earlier = Vec::new();
+        if solved(&scoring_logs) {
+            for commit in references {
+                let evaluation = self.evaluation_of(commit).await?;
+                let logs: Vec<ScoringLog> = serde_json::from_str(&evaluation.logs)?;
+                if solved(&logs) {
+                    earlier.push(Reference {
+                        commit,
+                        evaluation,
+                        logs,
+                    });
+                }
+            }
+        }
+        let found = if plugin.has(Capability::Comparison) {
+            self.compare(plugin, &evaluation, &scoring_logs, &earlier)
+                .await?
+        } else {
+            BTreeMap::new()
+        };
+        let (mut comparisons, mut stored) = (Vec::new(), Vec::new());
+        for Reference {
+            commit,
+            evaluation: reference,
+            ..
+        } in &earlier
+        {
+            let digest = &reference.key.artifact_digest;
+            let logs = if *digest == evaluation.key.artifact_digest {
+                vec![copy_of(digest)]
+            } else {
+                found.get(&reference.id).cloned().unwrap_or_default()
+            };
+            stored.push(StoredComparison {
+                hotkey: commit.miner_hotkey.clone(),
+                artifact: commit.artifact.clone().unwrap_or_default(),
+                score: commit.score,
+                logs: logs.clone(),
+            });
+            comparisons.push(Comparison {
+                reference: self.commit(commit),
+                reference_score: commit.score,
+                logs,
+            });
+        }
+        Ok(Compared {
+            scoring_logs,
+            comparisons,
+            stored,
+        })
+    }
+
+    /// Comparison logs by number of the reference's evaluation. Asks the plugin
+    /// about those only that it was not asked about before, all in one call.
+    async fn compare(
+        &self,
+        plugin: &ActivePlugin,
+        candidate: &EvaluationRow,
+        scoring_logs: &[ScoringLog],
+        references: &[Reference<'_>],
+    ) -> Result<BTreeMap<i64, Vec<ComparisonLog>>, NoVerdict> {
+        let key = JobKey {
+            plugin_digest: plugin.component.digest().to_owned(),
+            settings_digest: plugin.settings_digest.clone(),
+            ..candidate.key.clone()
+        };
+        let known = self.store.comparisons(key.clone(), candidate.id).await?;
+        let mut found = BTreeMap::new();
+        let mut asked: BTreeMap<i64, Evaluation> = BTreeMap::new();
+        for reference in references {
+            let id = reference.evaluation.id;
+            if let Some(logs) = known.get(&id) {
+                found.insert(id, serde_json::from_str(logs)?);
+            } else if reference.evaluation.key.artifact_digest != candidate.key.artifact_digest {
+                asked.insert(
+                    id,
+                    evaluation(&reference.evaluation, reference.logs.clone()),
+                );
+            }
+        }
+        if asked.is_empty() {
+            return Ok(found);
+        }
+        let (_, submitted) = self
+            .submitted(plugin, &candidate.key.artifact_digest)
+            .await
+            .map_err(NoVerdict::Call)?;
+        let call = PluginCall {
+            context: context(plugin, candidate),
+            limits: &plugin.limits,
+            grants: &plugin.grants,
+            submitted: Some(Arc::new(submitted)),
+        };
+        let candidate_evaluation = evaluation(candidate, scoring_logs.to_vec());
+        // What fits the challenge's memory, many times over: it reads the JSON.
+        let room = plugin.limits.memory_bytes / 8;
+        for batch in batches(asked, room.saturating_sub(size(&candidate_evaluation))) {
+            let (ids, batch): (Vec<i64>, Vec<Evaluation>) = batch.into_iter().unzip();
+            let called = plugin
+                .component
+                .compare(&self.sandbox, call.clone(), &candidate_evaluation, &batch)
+                .await;
+            self.metrics.compared(plugin.name(), called.outcome());
+            let logs = called.result.map_err(NoVerdict::Call)?;
+            let mut fresh = Vec::new();
+            for (id, reference) in ids.into_iter().zip(&batch) {
+                let about = |log: &&ComparisonLog| log.reference == reference.submission.digest;
+                let logs: Vec<ComparisonLog> = logs.iter().filter(about).cloned().collect();
+                fresh.push((id, serde_json::to_string(&logs)?));
+                found.insert(id, logs);
+            }
+            let references = fresh.len();
+            self.store
+                .put_comparisons(key.clone(), candidate.id, fresh)
+                .await?;
+            tracing::info!(
+                challenge = plugin.name(),
+                artifact = candidate.key.artifact_digest,
+                references,
+                "compared"
+            );
+        }
+        Ok(found)
+    }
+
+    pub(super) async fn evaluation_of(
+        &self,
+        commit: &CommitRow,
+    ) -> Result<EvaluationRow, PipelineError> {
+        let evaluation = match commit.evaluation_id {
+            Some(id) => self.store.evaluation_by_id(id).await?,
+            None => None,
+        };
+        let missing = PipelineError::Inconsistent("an evaluated commit without evaluation");
+        evaluation.ok_or(missing)
+    }
+}
+
+fn compared_event(commit: &CommitRow, stored: &[StoredComparison], now: f64) -> NewEvent {
+    let logs = stored.iter().flat_map(|comparison| &comparison.logs);
+    NewEvent {
+        at: now,
+        kind: "compared",
+        challenge: commit.challenge.clone(),
+        data: json!({
+            "encrypted_commit": commit.encrypted_commit,
+            "miner_uid": commit.miner_uid,
+            "miner_hotkey": commit.miner_hotkey,
+            "references": stored.len(),
+            "max_similarity": logs.map(|log| log.similarity).reduce(f64::max),
+        }),
+    }
+}
+
+/// Bytes of tasks and solutions.
+fn size(evaluation: &Evaluation) -> usize {
+    let logs = evaluation.scoring_logs.iter();
+    logs.map(|log| log.task.len() + log.solution.as_ref().map_or(0, String::len))
+        .sum()
+}
+
+/// Splits references into calls of at most `room` bytes, or of one reference.
+fn batches(asked: BTreeMap<i64, Evaluation>, room: usize) -> Vec<Vec<(i64, Evaluation)>> {
+    let mut batches: Vec<Vec<(i64, Evaluation)>> = Vec::new();
+    let mut left = 0;
+    for (id, evaluation) in asked {
+        let bytes = size(&evaluation);
+        match batches.last_mut() {
+            Some(batch) if bytes <= left => {
+                left -= bytes;
+                batch.push((id, evaluation));
+            }
+            _ => {
+                left = room.saturating_sub(bytes);
+                batches.push(vec![(id, evaluation)]);
+            }
+        }
+    }
+    batches
+}
+
+fn copy_of(digest: &str) -> ComparisonLog {
+    ComparisonLog {
+        reference: digest.to_owned(),
+        similarity: 1.0,
+        reason: Some("the same artifact".into()),
+    }
+}
+
+pub(super) fn context(plugin: &ActivePlugin, evaluation: &EvaluationRow) -> CallContext {
+    CallContext {
+        settings: Arc::clone(&plugin.settings),
+        seed: evaluation.seed,
+        now: evaluation.now,
+    }
+}
+
+fn evaluation(row: &EvaluationRow, scoring_logs: Vec<ScoringLog>) -> Evaluation {
+    Evaluation {
+        submission: Submission {
+            digest: row.key.artifact_digest.clone(),
+        },
+        scoring_logs,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn evaluation(bytes: usize) -> Evaluation {
+        let log = ScoringLog {
+            task: "t".repeat(bytes - 1),
+            solution: Some("s".into()),
+            score: 0.0,
+            baseline_score: None,
+            error: None,
+        };
+        Evaluation {
+            submission: Submission {
+                digest: String::new(),
+            },
+            scoring_logs: vec![log],
+        }
+    }
+
+    #[test]
+    fn a_call_gets_no_more_than_fits() {
+        let asked = [3, 3, 4, 9, 1, 20, 1].map(evaluation);
+        let asked: BTreeMap<i64, Evaluation> = (0..).zip(asked).collect();
+        let split = batches(asked, 10).into_iter();
+        let ids: Vec<Vec<i64>> = split
+            .map(|b| b.into_iter().map(|(id, _)| id).collect())
+            .collect();
+        assert_eq!(ids, [vec![0, 1, 2], vec![3, 4], vec![5], vec![6]]);
+    }
+}
