@@ -52,6 +52,22 @@ struct RequestLabels {
     status: u16,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ValidatorLabels {
+    validator_uid: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct KindLabels {
+    kind: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DeliveryLabels {
+    kind: &'static str,
+    outcome: &'static str,
+}
+
 type Seconds = Family<ChallengeLabels, Histogram, fn() -> Histogram>;
 
 fn seconds() -> Histogram {
@@ -86,6 +102,21 @@ pub struct Metrics {
     plugin_state: Family<PluginLabels, Gauge>,
     commits: Family<StateLabels, Gauge>,
     commit_faults: Family<FaultLabels, Gauge>,
+    polls: Family<OutcomeLabels, Counter>,
+    poll_seconds: Histogram,
+    validators: Family<OutcomeLabels, Gauge>,
+    poll_age: Family<ValidatorLabels, Gauge<f64, AtomicU64>>,
+    pushes: Family<OutcomeLabels, Counter>,
+    finalization_seconds: Seconds,
+    is_done: Family<ChallengeLabels, Gauge>,
+    outbox_depth: Family<KindLabels, Gauge>,
+    outbox_refused: Family<KindLabels, Gauge>,
+    outbox_age: Family<KindLabels, Gauge<f64, AtomicU64>>,
+    deliveries: Family<DeliveryLabels, Counter>,
+    stake_sufficient: Gauge,
+    backup_time: Gauge<f64, AtomicU64>,
+    database_bytes: Gauge,
+    event_streams: Gauge,
     requests: Family<RequestLabels, Counter>,
     request_seconds: Histogram,
 }
@@ -112,6 +143,21 @@ impl Default for Metrics {
             plugin_state: Family::default(),
             commits: Family::default(),
             commit_faults: Family::default(),
+            polls: Family::default(),
+            poll_seconds: seconds(),
+            validators: Family::default(),
+            poll_age: Family::default(),
+            pushes: Family::default(),
+            finalization_seconds: Family::new_with_constructor(seconds),
+            is_done: Family::default(),
+            outbox_depth: Family::default(),
+            outbox_refused: Family::default(),
+            outbox_age: Family::default(),
+            deliveries: Family::default(),
+            stake_sufficient: Gauge::default(),
+            backup_time: Gauge::default(),
+            database_bytes: Gauge::default(),
+            event_streams: Gauge::default(),
             requests: Family::default(),
             request_seconds: seconds(),
             registry: Registry::default(),
@@ -214,6 +260,87 @@ impl Default for Metrics {
             metrics.commit_faults.clone(),
         );
         r.register(
+            "polls",
+            "Requests for the commits of a validator, by outcome",
+            metrics.polls.clone(),
+        );
+        r.register_with_unit(
+            "poll",
+            "Time of a request for the commits of a validator",
+            Unit::Seconds,
+            metrics.poll_seconds.clone(),
+        );
+        r.register(
+            "validators",
+            "Validators of the last round of collecting, by outcome",
+            metrics.validators.clone(),
+        );
+        r.register_with_unit(
+            "poll_age",
+            "Time since the commits of a validator were last read",
+            Unit::Seconds,
+            metrics.poll_age.clone(),
+        );
+        r.register(
+            "pushes",
+            "Documents that validators pushed, by outcome",
+            metrics.pushes.clone(),
+        );
+        r.register_with_unit(
+            "finalization",
+            "Time that the finalization of a challenge took",
+            Unit::Seconds,
+            metrics.finalization_seconds.clone(),
+        );
+        r.register(
+            "is_done",
+            "1 if the challenge's finalization of today has run",
+            metrics.is_done.clone(),
+        );
+        r.register(
+            "outbox_depth",
+            "What others are still to be told, by kind",
+            metrics.outbox_depth.clone(),
+        );
+        r.register(
+            "outbox_refused",
+            "What others refused to be told, and will be told again, by kind",
+            metrics.outbox_refused.clone(),
+        );
+        r.register_with_unit(
+            "outbox_age",
+            "Age of the oldest that others are still to be told, by kind",
+            Unit::Seconds,
+            metrics.outbox_age.clone(),
+        );
+        r.register(
+            "deliveries",
+            "What others were told, by kind and outcome",
+            metrics.deliveries.clone(),
+        );
+        r.register(
+            "stake_sufficient",
+            "1 if this host's hotkey has the stake of a validator that is heard",
+            metrics.stake_sufficient.clone(),
+        );
+        r.register_with_unit(
+            "backup_time",
+            "When the backup was last written, since the Unix epoch",
+            Unit::Seconds,
+            metrics.backup_time.clone(),
+        );
+        r.register_with_unit(
+            "database_size",
+            "Size of the database",
+            Unit::Bytes,
+            metrics.database_bytes.clone(),
+        );
+        r.register(
+            "event_streams",
+            "Streams of events that are open",
+            metrics.event_streams.clone(),
+        );
+        r.register(
             "http_requests",
             "Requests by route, method and status",
             metrics.requests.clone(),
@@ -290,11 +417,14 @@ impl Metrics {
     }
 
     /// A challenge was finalized on a day, so many seconds after the hour.
-    pub fn finalized(&self, challenge: &str, late: f64) {
+    pub fn finalized(&self, challenge: &str, late: f64, took: Duration) {
         let labels = ChallengeLabels {
             challenge: challenge.to_owned(),
         };
         self.finalization_lateness.get_or_create(&labels).set(late);
+        self.finalization_seconds
+            .get_or_create(&labels)
+            .observe(took.as_secs_f64());
     }
 
     /// A commit has its verdict, so many seconds after it was made.
@@ -352,6 +482,87 @@ impl Metrics {
         };
         let count = i64::try_from(count).unwrap_or(i64::MAX);
         self.commit_faults.get_or_create(&labels).set(count);
+    }
+
+    /// A validator's commits were asked for: `changed`, `unchanged`, or the code of
+    /// what went wrong.
+    pub fn polled(&self, outcome: &'static str, elapsed: Duration) {
+        self.polls.get_or_create(&OutcomeLabels { outcome }).inc();
+        self.poll_seconds.observe(elapsed.as_secs_f64());
+    }
+
+    /// A round of collecting ended, with so many validators read and so many not.
+    pub fn round(&self, read: u64, failed: u64) {
+        for (outcome, count) in [("read", read), ("failed", failed)] {
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
+            self.validators
+                .get_or_create(&OutcomeLabels { outcome })
+                .set(count);
+        }
+    }
+
+    /// How many seconds ago each validator's commits were last read. Those that
+    /// are not asked any more vanish.
+    pub fn set_poll_ages(&self, ages: impl Iterator<Item = (u16, f64)>) {
+        self.poll_age.clear();
+        for (validator_uid, age) in ages {
+            self.poll_age
+                .get_or_create(&ValidatorLabels { validator_uid })
+                .set(age);
+        }
+    }
+
+    /// A validator pushed its commits: `ok`, or the code of what was wrong.
+    pub fn pushed(&self, outcome: &'static str) {
+        self.pushes.get_or_create(&OutcomeLabels { outcome }).inc();
+    }
+
+    /// Whether today's finalization of a challenge has run.
+    pub fn set_is_done(&self, challenge: &str, is_done: bool) {
+        let labels = ChallengeLabels {
+            challenge: challenge.to_owned(),
+        };
+        self.is_done.get_or_create(&labels).set(is_done.into());
+    }
+
+    /// What of a kind others are still to be told: how much, how much of it they
+    /// refused, and for how many seconds the oldest has waited.
+    pub fn set_outbox(&self, kind: &'static str, depth: u64, refused: u64, age: f64) {
+        let labels = KindLabels { kind };
+        let count = |rows| i64::try_from(rows).unwrap_or(i64::MAX);
+        self.outbox_depth.get_or_create(&labels).set(count(depth));
+        self.outbox_refused
+            .get_or_create(&labels)
+            .set(count(refused));
+        self.outbox_age.get_or_create(&labels).set(age);
+    }
+
+    /// Others were told something: `ok`, `refused` or `failed`.
+    pub fn delivered(&self, kind: &'static str, outcome: &'static str) {
+        self.deliveries
+            .get_or_create(&DeliveryLabels { kind, outcome })
+            .inc();
+    }
+
+    /// Whether this host's hotkey has enough stake.
+    pub fn set_stake_sufficient(&self, sufficient: bool) {
+        self.stake_sufficient.set(sufficient.into());
+    }
+
+    /// The backup was written, at this time in seconds since the Unix epoch.
+    pub fn backed_up(&self, at: f64) {
+        self.backup_time.set(at);
+    }
+
+    /// Size of the database, in bytes.
+    pub fn set_database_bytes(&self, bytes: u64) {
+        self.database_bytes
+            .set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
+    /// A stream of events was opened (1) or closed (-1).
+    pub fn event_streams(&self, change: i64) {
+        self.event_streams.inc_by(change);
     }
 
     /// A request was answered.

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
+use std::time::Instant;
 
 /// Seconds in which a challenge that cannot tell its weights is asked again, from
 /// the scoring hour on, or from when the host first asked if that is later.
@@ -114,6 +115,7 @@ impl Pipeline {
         day: &str,
         now: f64,
     ) -> Result<bool, PipelineError> {
+        let start = Instant::now();
         let Some(verdicts) = self.verdicts(plugin, day, now).await? else {
             return Ok(false);
         };
@@ -178,7 +180,8 @@ impl Pipeline {
             "challenge finalized"
         );
         if stored {
-            self.metrics.finalized(plugin.name(), now - scheduled_at);
+            let late = now - scheduled_at;
+            self.metrics.finalized(plugin.name(), late, start.elapsed());
         }
         Ok(true)
     }

@@ -362,6 +362,11 @@ impl Pipeline {
                 self.metrics.set_commits(challenge, state, count);
             }
         }
+        let today = clock::day(now);
+        for plugin in self.plugins.active() {
+            let is_done = self.results.is_done(plugin.name(), &[], &today);
+            self.metrics.set_is_done(plugin.name(), is_done);
+        }
         for (validator_uid, code, count) in self.store.faults().await? {
             self.metrics.set_faults(validator_uid, code, count);
         }
