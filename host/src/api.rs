@@ -3,13 +3,13 @@
 
 mod health;
 mod limits;
+mod listen;
 mod plugins;
 mod problem;
 mod scoring_result;
-mod serve;
 
+pub use listen::listen;
 pub use problem::Problem;
-pub use serve::{ServeError, serve};
 
 use crate::plugins::Plugins;
 use crate::scoring::{Pipeline, Results};

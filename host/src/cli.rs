@@ -1,10 +1,13 @@
 //! The command line: one file per command.
 
 mod artifact;
+mod client;
+mod db;
 mod demo;
 mod dev;
 mod ingest;
 mod plugin;
+mod restore;
 mod serve;
 mod table;
 
@@ -54,6 +57,14 @@ enum Command {
     /// Look at challenges.
     #[command(subcommand)]
     Plugin(plugin::Plugin),
+    /// Look after the database.
+    #[command(subcommand)]
+    Db(db::Db),
+    /// Bring back what a backup holds.
+    Restore(restore::Restore),
+    /// Ask a host.
+    #[command(subcommand)]
+    Client(client::Client),
     /// For tests, and for people who try things out.
     #[command(subcommand)]
     Dev(dev::Dev),
@@ -102,6 +113,9 @@ pub fn run() -> ExitCode {
         Command::Ingest(command) => command.run(),
         Command::Artifact(command) => command.run(),
         Command::Plugin(command) => command.run(),
+        Command::Db(command) => command.run(),
+        Command::Restore(command) => command.run(),
+        Command::Client(command) => command.run(),
         Command::Dev(command) => command.run(),
     };
     match result {

@@ -5,15 +5,19 @@
 //! only then answers: what was acknowledged is on disk. Readers have connections
 //! of their own and never wait for the writer (WAL).
 
+mod backup;
 mod commit_row;
 mod commits;
 mod comparisons;
 mod evaluations;
 mod events;
 mod finalizations;
+mod import;
 mod intake;
 mod meta;
 mod outbox;
+mod pages;
+mod retention;
 mod writer;
 
 pub use commit_row::{CommitRow, CommitState};

@@ -1,7 +1,7 @@
 //! `proctor serve`.
 
 use super::{ConfigArgs, runtime};
-use crate::{api, host::Host};
+use crate::host::Host;
 use clap::Args;
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -52,6 +52,6 @@ pub(super) async fn serve(
         }
         told.cancel();
     });
-    api::serve(host, stop, listening).await?;
+    crate::serve::serve(host, stop, listening).await?;
     Ok(())
 }

@@ -1,10 +1,9 @@
-//! The two listeners, and everything that runs beside them.
+//! A host that serves: its listeners, and everything that runs beside them.
 
-use super::routers;
-use crate::clock;
 use crate::host::Host;
 use crate::plugins::watch;
 use crate::scoring::Pipeline;
+use crate::{api, clock};
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -72,11 +71,7 @@ pub async fn serve(
         let (pipeline, stop) = (pipeline.clone(), stop.clone());
         async move { pipeline.work(stop).await }
     });
-    let (public_router, admin_router) = routers(&pipeline);
-    let signal = |stop: CancellationToken| async move { stop.cancelled().await };
-    let public = axum::serve(public, public_router).with_graceful_shutdown(signal(stop.clone()));
-    let admin = axum::serve(admin, admin_router).with_graceful_shutdown(signal(stop.clone()));
-    let listeners = async { tokio::try_join!(public.into_future(), admin.into_future()) };
+    let listeners = api::listen(public, admin, &pipeline, &stop);
     let drained = async {
         stop.cancelled().await;
         tokio::time::sleep(DRAIN).await;

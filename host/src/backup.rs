@@ -1,0 +1,1 @@
+//! `scoring_results.json`: all that is known, in one file.

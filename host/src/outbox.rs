@@ -1,0 +1,1 @@
+//! Tells others what changed: the storage service and the archive.

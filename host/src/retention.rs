@@ -1,0 +1,1 @@
+//! Settled days leave the database for a file.

@@ -1,0 +1,1 @@
+//! All that is known, to be written to a file and brought back from it.

@@ -1,0 +1,1 @@
+//! Evaluations that were done before, by a host that lost its database.

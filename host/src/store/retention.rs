@@ -1,0 +1,1 @@
+//! What is settled for long, and leaves the database.
