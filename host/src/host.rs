@@ -1,11 +1,12 @@
 //! A host: everything that a data directory holds, opened once.
 
 use crate::artifacts::{ArtifactError, ArtifactStore};
-use crate::chain::{Metagraph, MetagraphError};
+use crate::chain::{Hotkey, KeyError, Metagraph, MetagraphError};
+use crate::commits::{IngestError, ingest_again};
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::plugins::Loader;
-use crate::sandbox::{Limits, Sandbox, SandboxConfig, SandboxError};
+use crate::sandbox::{Limits, Sandbox, SandboxConfig, SandboxError, sha256_hex};
 use crate::scoring::{Pipeline, PipelineError, Resources};
 use crate::store::{Store, StoreError};
 use std::fs::{self, File, TryLockError};
@@ -30,6 +31,31 @@ pub enum HostError {
     /// The metagraph cannot be read.
     #[error("metagraph")]
     Metagraph(#[from] MetagraphError),
+    /// The metagraph is of another subnet than the configuration.
+    #[error("chain.netuid is {configured}, and the metagraph is of subnet {found}")]
+    OtherSubnet {
+        /// What the configuration says.
+        configured: u16,
+        /// What the metagraph says.
+        found: u16,
+    },
+    /// The hotkey cannot be read.
+    #[error("wallet")]
+    Wallet(#[from] KeyError),
+    /// The hotkey is not the one that the operator expects.
+    #[error(
+        "SCORING_API_HOTKEY is {expected}, and the hotkey of the wallet is {}",
+        found.as_deref().unwrap_or("not set (wallet.name)")
+    )]
+    OtherHotkey {
+        /// What is expected.
+        expected: String,
+        /// The wallet's address, if there is a wallet.
+        found: Option<String>,
+    },
+    /// What validators published cannot be read once more.
+    #[error("what validators published cannot be read with this metagraph")]
+    Ingest(#[from] IngestError),
     /// The database cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -51,6 +77,8 @@ pub struct Host {
     pub pipeline: Pipeline,
     /// Loads the challenges.
     pub loader: Loader,
+    /// What this host signs with.
+    pub hotkey: Option<Hotkey>,
     pub(crate) lock: File,
 }
 
@@ -65,12 +93,22 @@ impl Host {
         fs::create_dir_all(&config.data_dir).map_err(io_error(&config.data_dir))?;
         let lock = lock(&config.data_dir)?;
         fs::create_dir_all(&config.plugins.dir).map_err(io_error(&config.plugins.dir))?;
-        let metagraph = Arc::new(Metagraph::load(&config.metagraph_path())?);
+        let metagraph = Arc::new(load_metagraph(&config)?);
+        let hotkey = load_hotkey(&config)?;
         let metrics = Arc::new(Metrics::default());
+        if let Some(hotkey) = &hotkey {
+            let sufficient = has_stake(hotkey, &metagraph, &config);
+            metrics.set_stake_sufficient(sufficient);
+        }
         let sandbox = Sandbox::new(&sandbox_config(&config))?;
         let loader = Loader::new(sandbox.clone(), Arc::clone(&config), Arc::clone(&metrics));
+        let store = open_store(&config.data_dir)?;
+        let digest = sha256_hex(&serde_json::to_vec(&*metagraph).unwrap_or_default());
+        if store.note_metagraph(digest).await? {
+            ingest_again(&store, &metagraph, &config.commits).await?;
+        }
         let resources = Resources {
-            store: open_store(&config.data_dir)?,
+            store,
             artifacts: open_artifacts(&config)?,
             plugins: loader.plugins().clone(),
             config,
@@ -81,8 +119,74 @@ impl Host {
         Ok(Host {
             pipeline: Pipeline::new(resources).await?,
             loader,
+            hotkey,
             lock,
         })
+    }
+
+    /// Refuses to go on if this host does not sign as `expected`, an address.
+    ///
+    /// # Errors
+    ///
+    /// [`HostError::OtherHotkey`].
+    pub fn expect_hotkey(&self, expected: &str) -> Result<(), HostError> {
+        let found = self
+            .hotkey
+            .as_ref()
+            .map(|hotkey| hotkey.address().to_owned());
+        if found.as_deref() == Some(expected) {
+            return Ok(());
+        }
+        Err(HostError::OtherHotkey {
+            expected: expected.to_owned(),
+            found,
+        })
+    }
+
+    /// The uid of this host's hotkey; none if it is not registered.
+    pub fn uid(&self) -> Option<u16> {
+        let hotkey = self.hotkey.as_ref()?;
+        self.pipeline.metagraph.uid_of(hotkey.address())
+    }
+}
+
+fn load_metagraph(config: &Config) -> Result<Metagraph, HostError> {
+    let metagraph = Metagraph::load(&config.metagraph_path())?;
+    let found = metagraph.netuid();
+    match config.chain.netuid {
+        Some(configured) if configured != found => {
+            Err(HostError::OtherSubnet { configured, found })
+        }
+        _ => Ok(metagraph),
+    }
+}
+
+fn load_hotkey(config: &Config) -> Result<Option<Hotkey>, HostError> {
+    let wallet = &config.wallet;
+    let Some(name) = &wallet.name else {
+        return Ok(None);
+    };
+    let hotkey = Hotkey::load(&wallet.path, name, &wallet.hotkey)?;
+    tracing::info!(hotkey = hotkey.address(), "signing");
+    Ok(Some(hotkey))
+}
+
+/// Whether a hotkey has the stake of a validator that is heard: others may treat
+/// it as it treats them.
+fn has_stake(hotkey: &Hotkey, metagraph: &Metagraph, config: &Config) -> bool {
+    let minimum = config.commits.min_validator_stake;
+    let hotkey = hotkey.address();
+    match metagraph.by_hotkey(hotkey) {
+        Some(neuron) if neuron.stake >= minimum => true,
+        Some(neuron) => {
+            let (uid, stake) = (neuron.uid, neuron.stake);
+            tracing::warn!(hotkey, uid, stake, minimum, "INSUFFICIENT STAKE");
+            false
+        }
+        None => {
+            tracing::warn!(hotkey, minimum, "INSUFFICIENT STAKE: not registered");
+            false
+        }
     }
 }
 
@@ -133,7 +237,12 @@ fn sandbox_config(config: &Config) -> SandboxConfig {
     }
 }
 
-fn lock(data_dir: &Path) -> Result<File, HostError> {
+/// Takes a data directory for this process, until the file is dropped.
+///
+/// # Errors
+///
+/// [`HostError::InUse`] if another process has it.
+pub(crate) fn lock(data_dir: &Path) -> Result<File, HostError> {
     let path = data_dir.join("lock");
     let file = File::create(&path).map_err(io_error(&path))?;
     match file.try_lock() {

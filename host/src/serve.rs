@@ -51,6 +51,7 @@ pub async fn serve(
         pipeline,
         loader,
         lock: _lock,
+        ..
     } = host;
     let config = pipeline.config.clone();
     let public = listen(config.public.listen, "public.listen").await?;

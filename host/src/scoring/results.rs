@@ -259,6 +259,16 @@ impl Results {
         })
     }
 
+    /// Forgets commits that have left the database.
+    pub fn forget(&self, challenge: &str, encrypted: &[String]) {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(challenge) = state.challenges.get_mut(challenge) {
+            for encrypted in encrypted {
+                challenge.commits.remove(encrypted);
+            }
+        }
+    }
+
     /// The last day that a challenge was finalized on.
     pub fn last_day(&self, challenge: &str) -> Option<String> {
         self.look(|state| state.challenges.get(challenge)?.last_day.clone())

@@ -244,6 +244,24 @@ impl Store {
         .await
     }
 
+    /// Notes which metagraph documents are read with. Returns whether it is another
+    /// than before.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    pub async fn note_metagraph(&self, digest: String) -> Result<bool, StoreError> {
+        self.write(move |tx| {
+            let changed = tx.execute(
+                "INSERT INTO meta VALUES ('metagraph', ?1)
+                 ON CONFLICT DO UPDATE SET value = ?1 WHERE value <> ?1",
+                [digest],
+            )?;
+            Ok(changed == 1)
+        })
+        .await
+    }
+
     /// Forgets signed requests from before a time, in nanoseconds: older ones are
     /// refused by their age.
     ///
