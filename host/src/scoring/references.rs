@@ -134,3 +134,140 @@ mod tests {
         assert!(order(&late) < order(&CommitRow::sample(3, "a")));
     }
 }
+
+/// Against golden cases made by running RedTeam's comparers, which pair by uid
+/// (base) or take equal times as both earlier (ABS): `redteam.md` §6.7.
+#[cfg(test)]
+mod golden {
+    use super::*;
+    use serde_json::Value;
+    use std::collections::BTreeMap;
+
+    const TODAY: &str = "2026-08-22";
+
+    fn cases() -> Vec<Value> {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden/scoring.json");
+        let golden: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+        let cases = golden["cases"].as_array().unwrap().iter();
+        cases
+            .filter(|case| case["family"] == "comparer")
+            .cloned()
+            .collect()
+    }
+
+    fn row(id: i64, commit: &Value) -> CommitRow {
+        CommitRow {
+            committed_at: commit["commit_timestamp"].as_f64(),
+            batch_day: Some(TODAY.into()),
+            state: CommitState::Evaluated,
+            artifact: commit["docker_hub_id"].as_str().map(str::to_owned),
+            artifact_digest: commit["docker_hub_id"].as_str().map(str::to_owned),
+            encrypted_commit: commit["encrypted_commit"].as_str().unwrap().into(),
+            ..CommitRow::sample(id, commit["miner_hotkey"].as_str().unwrap())
+        }
+    }
+
+    /// Jaccard similarity of the outputs on each task that both were given.
+    fn similarities(candidate: &Value, reference: &Value) -> Vec<f64> {
+        let logs = |commit: &Value| commit["scoring_logs"].as_array().unwrap().clone();
+        let tokens = |log: &Value| -> BTreeSet<u64> {
+            let tokens = log["miner_output"]["tokens"].as_array().unwrap();
+            tokens.iter().map(|t| t.as_u64().unwrap()).collect()
+        };
+        let mut found = Vec::new();
+        for log in logs(candidate) {
+            for other in logs(reference) {
+                if log["input_hash"] == other["input_hash"] {
+                    let (a, b) = (tokens(&log), tokens(&other));
+                    found.push(a.intersection(&b).count() as f64 / a.union(&b).count() as f64);
+                }
+            }
+        }
+        found
+    }
+
+    type Pairs = BTreeMap<(String, String), Vec<f64>>;
+
+    fn expected(case: &Value) -> Pairs {
+        let mut pairs = Pairs::new();
+        for (candidate, references) in case["expected"].as_object().unwrap() {
+            for (reference, logs) in references.as_object().unwrap() {
+                let logs = logs.as_array().unwrap().iter();
+                let scores = logs.map(|log| log["similarity_score"].as_f64().unwrap());
+                pairs.insert((candidate.clone(), reference.clone()), scores.collect());
+            }
+        }
+        pairs
+    }
+
+    fn ours(case: &Value) -> (Pairs, Vec<CommitRow>) {
+        let commits = case["input"]["commits"].as_array().unwrap();
+        let rows: Vec<CommitRow> = (0..).zip(commits).map(|(id, c)| row(id, c)).collect();
+        let with_each_other = case["input"]["compare_with_each_other"] == true;
+        let mut pairs = Pairs::new();
+        for (candidate, commit) in rows.iter().zip(commits) {
+            let references = if with_each_other {
+                references(candidate, &rows, TODAY, 15)
+            } else {
+                unique_pool(&rows, TODAY, 15)
+            };
+            for reference in references {
+                let id = reference.artifact.clone().unwrap();
+                let other = &commits[usize::try_from(reference.id).unwrap()];
+                let key = (candidate.encrypted_commit.clone(), id);
+                pairs.insert(key, similarities(commit, other));
+            }
+        }
+        (pairs, rows)
+    }
+
+    fn find<'a>(rows: &'a [CommitRow], text: &str) -> &'a CommitRow {
+        let is = |row: &&CommitRow| {
+            row.encrypted_commit == text || row.artifact.as_deref() == Some(text)
+        };
+        rows.iter().find(is).unwrap()
+    }
+
+    #[test]
+    fn copies_are_penalised_by_time_and_not_by_uid_and_never_both() {
+        let mut different = 0;
+        for case in cases() {
+            let (ours, rows) = ours(&case);
+            let theirs = expected(&case);
+            for (pair, similarity) in &ours {
+                if let Some(expected) = theirs.get(pair) {
+                    assert_eq!(similarity, expected, "{}: {pair:?}", case["id"]);
+                }
+            }
+            for (candidate, reference) in theirs.keys() {
+                let pair = (candidate.clone(), reference.clone());
+                if ours.contains_key(&pair) {
+                    continue;
+                }
+                // Theirs alone: the reference came later, or at the same time and
+                // is compared with the candidate instead.
+                let (candidate, reference) = (find(&rows, candidate), find(&rows, reference));
+                assert!(
+                    order(reference) > order(candidate),
+                    "{}: {pair:?}",
+                    case["id"]
+                );
+                let turned = (
+                    reference.encrypted_commit.clone(),
+                    candidate.artifact.clone().unwrap(),
+                );
+                assert!(ours.contains_key(&turned), "{}: {turned:?}", case["id"]);
+                different += 1;
+            }
+        }
+        assert!(different > 0, "the cases show the bug");
+    }
+
+    #[test]
+    fn what_is_not_compared_with_each_other_is_compared_with_earlier_days_only() {
+        let case = cases().into_iter();
+        for case in case.filter(|case| case["input"]["compare_with_each_other"] == false) {
+            assert_eq!(ours(&case).0, expected(&case), "{}", case["id"]);
+        }
+    }
+}
