@@ -1,60 +1,121 @@
 //! HTTP: a public listener for validators and pages, a private one for the
 //! operator.
 
+mod access;
+mod challenges;
+mod ciphertexts;
+mod etag;
+mod events;
+mod finalizations;
 mod health;
+mod idle;
+mod json_error;
 mod limits;
 mod listen;
+mod openapi;
+mod page;
+mod params;
 mod plugins;
 mod problem;
+mod push;
+mod results;
 mod scoring_result;
+mod state;
+mod views;
 
 pub use listen::listen;
 pub use problem::Problem;
 
-use crate::plugins::Plugins;
-use crate::scoring::{Pipeline, Results};
-use crate::store::Store;
-use crate::{config::Config, metrics::Metrics};
+use crate::config::Config;
+use crate::scoring::Pipeline;
 use axum::Router;
-use axum::routing::{get, post};
+use axum::middleware::from_fn;
+use axum::routing::get;
+use ciphertexts::Ciphertexts;
 use std::sync::Arc;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
+use utoipa_axum::routes;
 
 /// What the handlers need. Clones share everything.
 #[derive(Debug, Clone)]
-struct App {
-    plugins: Plugins,
-    results: Results,
-    store: Store,
-    metrics: Arc<Metrics>,
+struct App(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    pipeline: Pipeline,
+    ciphertexts: Ciphertexts,
+    /// Places for streams of events.
+    streams: Arc<Semaphore>,
+    /// Ends what would not end by itself.
+    stop: CancellationToken,
 }
 
-/// The public and the private router.
-pub fn routers(pipeline: &Pipeline) -> (Router, Router) {
-    let app = App {
-        plugins: pipeline.plugins.clone(),
-        results: pipeline.results().clone(),
-        store: pipeline.store.clone(),
-        metrics: Arc::clone(&pipeline.metrics),
-    };
+impl std::ops::Deref for App {
+    type Target = Pipeline;
+
+    fn deref(&self) -> &Pipeline {
+        &self.0.pipeline
+    }
+}
+
+/// The public and the private router. Streams end once `stop` is cancelled.
+pub fn routers(pipeline: &Pipeline, stop: &CancellationToken) -> (Router, Router) {
     let config = &pipeline.config;
-    let mut public = shared();
+    let places = config.public.max_streams.min(Semaphore::MAX_PERMITS);
+    let app = App(Arc::new(Shared {
+        pipeline: pipeline.clone(),
+        ciphertexts: Ciphertexts::default(),
+        streams: Arc::new(Semaphore::new(places)),
+        stop: stop.clone(),
+    }));
+    let (mut public, document) = public().split_for_parts();
     if config.public.metrics {
         public = public.route("/metrics", get(health::metrics));
     }
-    let public = public.route(
-        "/get_scoring_result",
-        post(scoring_result::get_scoring_result).fallback(scoring_result::method_not_allowed),
-    );
-    let admin = shared().route("/metrics", get(health::metrics));
-    (finish(public, config, &app), finish(admin, config, &app))
+    let public = public.merge(openapi::routes(&document));
+    (finish(public, config, &app), finish(admin(), config, &app))
 }
 
-/// Routes of both listeners.
-fn shared() -> Router<App> {
+/// Every public route, each with its documentation.
+fn public() -> OpenApiRouter<App> {
+    let pages = OpenApiRouter::default()
+        .routes(routes!(plugins::list))
+        .routes(routes!(challenges::list))
+        .routes(routes!(challenges::leaderboard))
+        .routes(routes!(results::list))
+        .routes(routes!(results::one))
+        .routes(routes!(finalizations::list))
+        .routes(routes!(finalizations::one))
+        .layer(from_fn(etag::tag));
+    openapi::router()
+        .routes(
+            routes!(scoring_result::get_scoring_result)
+                .map(|route| route.fallback(scoring_result::method_not_allowed)),
+        )
+        .routes(routes!(push::push))
+        .merge(pages)
+        .routes(routes!(events::follow))
+        .routes(routes!(health::livez))
+        .routes(routes!(health::readyz))
+}
+
+/// What only the operator sees.
+fn admin() -> Router<App> {
+    let pages = Router::new()
+        .route("/v1/plugins", get(plugins::list))
+        .route("/v1/state/validators", get(state::validators))
+        .route("/v1/state/validators/{uid}/commits", get(state::claims))
+        .route("/v1/state/commits", get(state::commits))
+        .route("/v1/state/lookup", get(state::lookup))
+        .route("/v1/state/scoring-results", get(state::scoring_results))
+        .layer(from_fn(etag::tag));
     Router::new()
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
-        .route("/v1/plugins", get(plugins::list))
+        .route("/metrics", get(health::metrics))
+        .merge(pages)
 }
 
 fn finish(router: Router<App>, config: &Config, app: &App) -> Router {

@@ -87,10 +87,15 @@ struct ConfigArgs {
 
 impl ConfigArgs {
     fn load(&self) -> Result<Config, ConfigError> {
+        self.load_with(Vec::new())
+    }
+
+    /// [`load`](Self::load) with further settings, which win.
+    fn load_with(&self, settings: Vec<String>) -> Result<Config, ConfigError> {
         let mut config = ConfigSource {
             file: self.config.clone(),
             environment: std::env::vars().collect(),
-            overrides: self.overrides.clone(),
+            overrides: [self.overrides.clone(), settings].concat(),
         }
         .load()?;
         if let Some(data_dir) = &self.data_dir {

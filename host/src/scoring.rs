@@ -18,6 +18,7 @@ mod reveal;
 mod schedule;
 mod standings;
 mod vector;
+mod views;
 mod work;
 
 pub use compare::StoredComparison;
@@ -27,6 +28,10 @@ pub use pipeline::{Pipeline, PipelineError, Resources};
 pub use results::Results;
 pub use schedule::Schedule;
 pub use vector::{Finalized, Paid};
+
+pub(crate) use references::{order, unique_pool};
+pub(crate) use standings::best_commits;
+pub(crate) use views::{comparison_logs, is_revealed, public_error, with_logs};
 
 use crate::plugins::ActivePlugin;
 use crate::store::JobKey;

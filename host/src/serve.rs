@@ -1,13 +1,19 @@
 //! A host that serves: its listeners, and everything that runs beside them.
 
+use crate::archive::{Archive, ArchiveError};
+use crate::config::ConfigError;
 use crate::host::Host;
+use crate::outbox::Outbox;
 use crate::plugins::watch;
 use crate::scoring::Pipeline;
-use crate::{api, clock};
+use crate::storage::{Client, Poller, StorageError};
+use crate::{api, backup, clock};
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
@@ -30,6 +36,15 @@ pub enum ServeError {
     /// A listener failed.
     #[error("a listener failed")]
     Listener(#[from] io::Error),
+    /// The storage service cannot be asked.
+    #[error("the storage service cannot be asked")]
+    Storage(#[from] StorageError),
+    /// The archive cannot be written to.
+    #[error("the archive cannot be opened")]
+    Archive(#[from] ArchiveError),
+    /// The configuration is not valid.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
 }
 
 /// Time that open requests have to end once the host is stopping.
@@ -47,13 +62,22 @@ pub async fn serve(
     stop: CancellationToken,
     listening: impl FnOnce(SocketAddr, SocketAddr),
 ) -> Result<(), ServeError> {
+    let uid = host.uid().map_or(-1, i32::from);
     let Host {
         pipeline,
         loader,
+        hotkey,
         lock: _lock,
-        ..
     } = host;
     let config = pipeline.config.clone();
+    let client = match hotkey.filter(|_| config.storage.url.is_some()) {
+        Some(hotkey) => Some(Client::new(&config.storage, hotkey, uid)?),
+        None => None,
+    };
+    let archive = match config.archive.target()? {
+        Some(target) => Some(Arc::new(Archive::open(&target)?)),
+        None => None,
+    };
     let public = listen(config.public.listen, "public.listen").await?;
     let admin = listen(config.admin.listen, "admin.listen").await?;
     let (public_address, admin_address) = (public.local_addr()?, admin.local_addr()?);
@@ -67,11 +91,19 @@ pub async fn serve(
         let (stop, directory) = (stop.clone(), config.plugins.dir.clone());
         async move { watch(loader, &directory, stop).await }
     });
-    let scorer = tokio::spawn(score(pipeline.clone(), stop.clone()));
-    let workers = tokio::spawn({
+    let mut loops = JoinSet::new();
+    loops.spawn(score(pipeline.clone(), stop.clone()));
+    loops.spawn({
         let (pipeline, stop) = (pipeline.clone(), stop.clone());
         async move { pipeline.work(stop).await }
     });
+    if let Some(client) = &client {
+        let poller = Poller::new(client.clone(), pipeline.resources().clone());
+        loops.spawn(poller.run(stop.clone()));
+    }
+    let (resources, results) = (pipeline.resources().clone(), pipeline.results().clone());
+    loops.spawn(Outbox::new(resources, results, client, archive).run(stop.clone()));
+    loops.spawn(backup::run(pipeline.clone(), stop.clone()));
     let listeners = api::listen(public, admin, &pipeline, &stop);
     let drained = async {
         stop.cancelled().await;
@@ -85,7 +117,7 @@ pub async fn serve(
     }
     stop.cancel();
     // A panic in there was logged by the runtime; there is nothing to be saved.
-    let _ = tokio::join!(scorer, workers);
+    while loops.join_next().await.is_some() {}
     tracing::info!("stopped");
     Ok(())
 }

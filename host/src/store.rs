@@ -9,6 +9,7 @@ mod backup;
 mod commit_row;
 mod commits;
 mod comparisons;
+mod deliver;
 mod evaluations;
 mod events;
 mod finalizations;
@@ -27,6 +28,10 @@ pub use events::{Event, NewEvent};
 pub use finalizations::{Finalization, FinalizationRow, Settled, WeightVectorRow};
 pub use intake::{Claim, Ingested, Intake, Report, ViewRow};
 pub use outbox::{Notice, OutboxDepth, OutboxKind, OutboxRow};
+pub use pages::{
+    ClaimedCommit, CommitFilter, CommitSummary, EvaluationSummary, FinalizationSummary, MinerHistory,
+    StandingKey, ViewSummary,
+};
 
 use rusqlite::{Connection, OpenFlags, Transaction};
 use std::path::{Path, PathBuf};

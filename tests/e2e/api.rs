@@ -1,8 +1,8 @@
 //! The HTTP API over real sockets.
 
-use crate::commits::{Commit, all_revealed, document};
+use crate::commits::{Commit, HOUR, all_revealed, document};
 use crate::http;
-use crate::support::{Server, World, until};
+use crate::support::{DAY, START, Server, World, until};
 use serde_json::{Value, json};
 
 /// Keys of RedTeam's `MinerChallengeCommit`, in its order.
@@ -34,15 +34,14 @@ const SCORING_LOG: [&str; 6] = [
     "input_hash",
 ];
 
-/// Those of its `ComparisonLog`.
-const COMPARISON_LOG: [&str; 9] = [
+/// Those of its `ComparisonLog`, without `reason`, which is newer too.
+const COMPARISON_LOG: [&str; 8] = [
     "similarity_score",
     "miner_input",
     "miner_output",
     "reference_output",
     "error",
     "input_hash",
-    "reason",
     "reference_hotkey",
     "reference_similarity_score",
 ];
@@ -104,7 +103,7 @@ fn a_scored_commit_has_the_shape_of_the_peers_model() {
     assert!(score > 0.0 && score <= 1.0, "{score}");
     assert!((0.0..=1.0).contains(&commit["penalty"].as_f64().unwrap()));
     assert!(commit["accepted"].is_boolean());
-    assert!(commit["scored_timestamp"].as_f64().unwrap() > second.committed_at);
+    assert_eq!(commit["scored_timestamp"], START - HOUR, "the scoring hour");
 
     let logs = commit["scoring_logs"].as_array().unwrap();
     assert_eq!(logs.len(), 2, "one per task");
@@ -176,6 +175,8 @@ fn a_sealed_commit_gives_nothing_away() {
     let knn = world.add_artifact("knn");
     let not_due = Commit::new(3, &knn, 23.9);
     let without_key = Commit::new(4, &knn, 30.0);
+    let linear = world.add_artifact("linear");
+    let open = Commit::new(5, &linear, 30.0);
     // The validators say what is in it, and nobody may know yet.
     let mut told = not_due.revealed();
     told["commit"] = json!(format!("digits---sha256:{knn}"));
@@ -184,11 +185,12 @@ fn a_sealed_commit_gives_nothing_away() {
         &document([
             (not_due.hotkey.as_str(), told),
             (&without_key.hotkey, without_key.sealed()),
+            (&open.hotkey, open.revealed()),
         ]),
     );
     let server = scored(&world, &[]);
     let data = server.scoring_result(&[&not_due.encrypted, &without_key.encrypted]);
-    assert_eq!(data["is_done"], true, "nothing waits for a verdict");
+    assert_eq!(data["is_done"], true, "neither waits for today's verdicts");
     for commit in [&not_due, &without_key] {
         let shown = &data["commits"][&commit.encrypted];
         assert_eq!(keys(shown), COMMIT);
@@ -217,21 +219,42 @@ fn a_sealed_commit_gives_nothing_away() {
 }
 
 #[test]
-fn it_is_done_once_no_revealed_commit_waits_for_a_verdict() {
+fn it_is_done_once_today_is_finalized_and_no_asked_commit_waits_for_that() {
     let world = World::new().with_digits();
     let known = Commit::new(3, &world.add_artifact("knn"), 30.0);
     let missing = Commit::new(4, &"0".repeat(64), 29.0);
-    world.ingest(0, &all_revealed([&known]));
-    let mut server = scored(&world, &["scoring.retry_s=1000"]);
-    assert_eq!(server.scoring_result(&[])["is_done"], true);
     world.ingest(0, &all_revealed([&known, &missing]));
+    let mut server = world.serve(&["scoring.retry_s=60", "scoring.hold_attempts=2"]);
     server.wait_for("evaluation put back");
+    until("the other one is evaluated", || {
+        let data = server.scoring_result(&[&known.encrypted]);
+        data["commits"][&known.encrypted]["scoring_logs"] != json!([])
+    });
+    let data = server.scoring_result(&[&known.encrypted]);
+    assert_eq!(data["is_done"], false, "the day waits for the missing one");
+    for unscored in ["score", "penalty", "accepted", "scored_timestamp"] {
+        let shown = &data["commits"][&known.encrypted][unscored];
+        assert_eq!(*shown, Value::Null, "{unscored}");
+    }
+
+    // From the second attempt on it does not.
+    world.pass(60.0);
+    server.wait_for("finalized");
+    let data = server.scoring_result(&[&known.encrypted]);
+    assert_eq!(data["is_done"], true);
+    assert!(data["commits"][&known.encrypted]["score"].is_f64());
+    assert_eq!(server.scoring_result(&[])["is_done"], true);
     let data = server.scoring_result(&[&known.encrypted, &missing.encrypted]);
     assert_eq!(data["is_done"], false);
-    assert!(data["commits"][&known.encrypted]["score"].is_f64());
     let waiting = &data["commits"][&missing.encrypted];
     assert_eq!(waiting["score"], Value::Null);
     assert_eq!(waiting["key"], missing.key, "it is revealed");
+
+    // Another day.
+    world.set_clock(START - HOUR + DAY);
+    let finalized = server.wait_for("finalized");
+    assert_eq!(finalized.text("day"), "2026-08-23");
+    assert_eq!(server.scoring_result(&[&known.encrypted])["is_done"], true);
     server.stop();
 }
 

@@ -1,7 +1,7 @@
 //! The commands, and what they say when they cannot.
 
 use crate::commits::{Commit, all_revealed, document};
-use crate::support::{World, proctor, run};
+use crate::support::{World, metagraph, proctor, run};
 use fernet::Fernet;
 use proctor_testing::{guest, guest_bytes};
 use serde_json::{Value, json};
@@ -82,11 +82,39 @@ mod ingest {
         assert_eq!(report["new"], 0);
         let reason = report["not_heard"].as_str().unwrap();
         assert!(reason.contains("stake 50 is below"), "{reason}");
-        // Once it is rich enough, what it said counts.
-        let file = world.write("empty.json", r#"{"miner_commits": {}}"#);
+        // Once it is rich enough, what it says counts.
+        let file = world.write("validator-2.json", all_revealed([&commit]).to_string());
         let rich = ["--set", "commits.min_validator_stake=50", "--json"];
-        let ran = world.run(&[&["ingest", "--validator", "0", &file], &rich[..]].concat());
+        let ran = world.run(&[&["ingest", "--validator", "2", &file], &rich[..]].concat());
         assert_eq!(ran.json()["new"], 1, "{}", ran.stderr);
+    }
+
+    #[test]
+    fn what_a_poor_validator_said_counts_once_it_is_rich() {
+        let world = World::new().with_digits();
+        let commit = Commit::new(3, &world.add_artifact("knn"), 30.0);
+        world.ingest(2, &all_revealed([&commit]));
+        let mut server = world.serve(&[]);
+        server.wait_for("plugin active");
+        let data = server.scoring_result(&[&commit.encrypted]);
+        assert_eq!(data["commits"][&commit.encrypted], Value::Null);
+        server.stop();
+        let mut metagraph = metagraph();
+        metagraph["neurons"][2]["stake"] = json!(10_000.0);
+        world.set_metagraph(&metagraph);
+        let mut server = world.serve(&[]);
+        assert_eq!(server.wait_for("judged").text("hotkey"), commit.hotkey);
+        server.stop();
+    }
+
+    #[test]
+    fn what_a_poor_validator_said_counts_once_less_is_asked_for() {
+        let world = World::new().with_digits();
+        let commit = Commit::new(3, &world.add_artifact("knn"), 30.0);
+        world.ingest(2, &all_revealed([&commit]));
+        let mut server = world.serve(&["commits.min_validator_stake=50"]);
+        assert_eq!(server.wait_for("judged").text("hotkey"), commit.hotkey);
+        server.stop();
     }
 
     #[test]
@@ -99,9 +127,11 @@ mod ingest {
         let fault = json!({"hotkey": "miner-3", "challenge": "digits", "code": "does_not_decrypt"});
         assert_eq!(report["faults"], json!([fault]));
         let mut server = world.serve(&[]);
-        server.wait_for("finalized");
-        let shown = server.scoring_result(&[&commit.encrypted]);
-        assert_eq!(shown["commits"][&commit.encrypted]["key"], Value::Null);
+        server.wait_for("plugin active");
+        let data = server.scoring_result(&[&commit.encrypted]);
+        let shown = &data["commits"][&commit.encrypted];
+        assert_eq!(shown["miner_hotkey"], "miner-3", "it is known");
+        assert_eq!(shown["key"], Value::Null);
         // A host that serves sees what is taken in beside it.
         let report = world.ingest(1, &all_revealed([&commit]));
         assert_eq!(

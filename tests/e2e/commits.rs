@@ -1,15 +1,10 @@
 //! Commits as miners make them, and documents as validators publish them.
 
+use crate::support::START;
 use fernet::Fernet;
 use serde_json::{Map, Value, json};
-use std::time::SystemTime;
 
 pub(crate) const HOUR: f64 = 3_600.0;
-
-pub(crate) fn unix_now() -> f64 {
-    let since = SystemTime::UNIX_EPOCH.elapsed();
-    since.unwrap().as_secs_f64()
-}
 
 /// One commit, sealed, with all that its miner knows.
 #[derive(Debug, Clone)]
@@ -21,20 +16,25 @@ pub(crate) struct Commit {
 }
 
 impl Commit {
-    /// Commits to an artifact of the digits challenge, some hours ago: after 24
-    /// it may be opened.
+    /// Commits to an artifact of the digits challenge, some hours before [`START`]:
+    /// after 24 it may be opened, from 25 on in time for the day.
     pub(crate) fn new(uid: u16, digest: &str, hours_ago: f64) -> Self {
         Commit::of_text(uid, &format!("digits---sha256:{digest}"), hours_ago)
     }
 
     /// Commits to any text.
     pub(crate) fn of_text(uid: u16, text: &str, hours_ago: f64) -> Self {
+        Commit::at(&format!("miner-{uid}"), text, START - hours_ago * HOUR)
+    }
+
+    /// Commits to any text at any time.
+    pub(crate) fn at(hotkey: &str, text: &str, committed_at: f64) -> Self {
         let key = Fernet::generate_key();
         Commit {
-            hotkey: format!("miner-{uid}"),
+            hotkey: hotkey.to_owned(),
             encrypted: Fernet::new(&key).unwrap().encrypt(text.as_bytes()),
             key,
-            committed_at: unix_now() - hours_ago * HOUR,
+            committed_at,
         }
     }
 

@@ -199,10 +199,11 @@ fn evaluations_that_wait_are_measured_with_their_age() {
     world.ingest(0, &all_revealed([&commit]));
     let mut server = world.serve(&["scoring.retry_s=1000"]);
     server.wait_for("evaluation put back");
-    crate::support::until("it has an age", || {
+    world.pass(90.0);
+    crate::support::until("it is 90 seconds old", || {
         let metrics = Metrics::of(&server.admin_get("/metrics"));
-        assert_eq!(metrics.sum("proctor_queue_depth", &[]), 1.0);
-        metrics.sum("proctor_queue_age_seconds", &[]) > 0.0
+        let (depth, age) = ("proctor_queue_depth", "proctor_queue_age_seconds");
+        [depth, age].map(|name| metrics.sum(name, &[])) == [1.0, 90.0]
     });
     server.stop();
 }

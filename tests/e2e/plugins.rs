@@ -1,7 +1,7 @@
 //! The plugins folder, changed while the host serves.
 
 use crate::metrics::Metrics;
-use crate::support::{Event, Server, World, until};
+use crate::support::{Event, Server, World, until, variant};
 use proctor_testing::guest_bytes;
 use serde_json::Value;
 use std::fs::{self, File};
@@ -14,12 +14,9 @@ fn drop_in(world: &World, name: &str, bytes: &[u8]) {
     fs::rename(draft, world.plugins().join(name)).unwrap();
 }
 
-/// The digits challenge in other bytes: with a custom section at its end.
+/// The digits challenge in other bytes.
 fn digits_variant(mark: u8) -> Vec<u8> {
-    let mut bytes = guest_bytes("digits");
-    // Section 0, 3 bytes: a name of one byte, and one byte.
-    bytes.extend([0, 3, 1, b'v', mark]);
-    bytes
+    variant("digits", mark)
 }
 
 fn truncated() -> Vec<u8> {

@@ -1,13 +1,15 @@
 //! A directory for one host, and the processes that work in it.
 
+use crate::commits::{Commit, HOUR};
 use crate::http::{self, Response};
-use proctor_testing::guest;
+use proctor_testing::{guest, guest_bytes};
 use serde_json::{Map, Value, json};
 use std::fmt::Debug;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -25,9 +27,21 @@ const STAKES: [f64; 3] = [90_000.0, 40_000.0, 50.0];
 /// Miners in the metagraph: `miner-3` with uid 3, and so on.
 const MINERS: std::ops::Range<u16> = 3..20;
 
-/// A data directory, a plugins folder and a configuration.
+/// Names the file with the time in it.
+const TEST_CLOCK: &str = "PROCTOR_TEST_CLOCK";
+
+/// 2026-08-22T15:00:00Z, when a world begins: an hour after the scoring hour, so
+/// that what was due by then can be finalized at once.
+pub(crate) const START: f64 = 1_787_410_800.0;
+
+pub(crate) const DAY: f64 = 24.0 * HOUR;
+
+/// A data directory, a plugins folder, a configuration, and a clock that moves only
+/// when it is told to.
 pub(crate) struct World {
     directory: TempDir,
+    /// What else is in the configuration.
+    more: String,
 }
 
 impl World {
@@ -45,19 +59,28 @@ impl World {
     pub(crate) fn cold() -> Self {
         let world = World {
             directory: tempfile::tempdir().unwrap(),
+            more: String::new(),
         };
         fs::create_dir(world.data()).unwrap();
         fs::create_dir(world.plugins()).unwrap();
-        let metagraph = serde_json::to_vec(&metagraph()).unwrap();
-        fs::write(world.data().join("metagraph.json"), metagraph).unwrap();
+        world.set_metagraph(&metagraph());
+        world.set_clock(START);
         world.configure();
         world
+    }
+
+    /// With everybody who is in this file, instead of the validators and miners that
+    /// are there by default.
+    pub(crate) fn set_metagraph(&self, metagraph: &Value) {
+        let path = self.data().join("metagraph.json");
+        fs::write(path, metagraph.to_string()).unwrap();
     }
 
     /// The same once more: whatever is in it now.
     pub(crate) fn copy(&self) -> Self {
         let world = World {
             directory: tempfile::tempdir().unwrap(),
+            more: self.more.clone(),
         };
         copy_directory(self.path(), world.path());
         world.configure();
@@ -70,7 +93,14 @@ impl World {
         self
     }
 
-    /// Few and small tasks. The day can be finalized at any time of day.
+    /// With more in the configuration, TOML.
+    pub(crate) fn configured(mut self, more: &str) -> Self {
+        more.clone_into(&mut self.more);
+        self.configure();
+        self
+    }
+
+    /// Few and small tasks.
     fn configure(&self) {
         let text = format!(
             "data_dir = '{data}'
@@ -80,14 +110,14 @@ admin.listen = '127.0.0.1:0'
 sandbox.max_concurrent_calls = 2
 [scoring]
 seed = 7
-hour = 0
 interval_ms = 20
 [challenges.digits]
 settings = {{ tasks = 2, batch_size = 10, min_score = 0.2 }}
 solver = {{ fuel = 100000000, memory_bytes = 16777216 }}
-",
+{more}",
             data = self.data().display(),
             plugins = self.plugins().display(),
+            more = self.more,
         );
         fs::write(self.config(), text).unwrap();
     }
@@ -108,6 +138,34 @@ solver = {{ fuel = 100000000, memory_bytes = 16777216 }}
         self.path().join("proctor.toml")
     }
 
+    /// The file that the processes of this world read the time from.
+    pub(crate) fn clock(&self) -> PathBuf {
+        self.path().join("clock")
+    }
+
+    /// What time it is, in seconds since the Unix epoch.
+    pub(crate) fn now(&self) -> f64 {
+        fs::read_to_string(self.clock()).unwrap().parse().unwrap()
+    }
+
+    /// Makes it another time, for the processes that run as well.
+    pub(crate) fn set_clock(&self, now: f64) {
+        let next = self.write("clock.next", now.to_string());
+        fs::rename(next, self.clock()).unwrap();
+    }
+
+    /// Lets some seconds pass.
+    pub(crate) fn pass(&self, seconds: f64) {
+        self.set_clock(self.now() + seconds);
+    }
+
+    /// The binary, in the time of this world.
+    pub(crate) fn proctor(&self, arguments: &[&str]) -> Command {
+        let mut command = proctor(arguments);
+        command.env(TEST_CLOCK, self.clock());
+        command
+    }
+
     /// A file beside the data directory.
     pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) -> String {
         let path = self.path().join(name);
@@ -117,7 +175,7 @@ solver = {{ fuel = 100000000, memory_bytes = 16777216 }}
 
     /// Runs a command that takes the configuration, to its end.
     pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
-        run(proctor(arguments).arg("--config").arg(self.config()))
+        run(self.proctor(arguments).arg("--config").arg(self.config()))
     }
 
     /// [`run`](Self::run), which must succeed.
@@ -129,7 +187,18 @@ solver = {{ fuel = 100000000, memory_bytes = 16777216 }}
 
     /// Adds a guest to the artifact store, and returns its digest.
     pub(crate) fn add_artifact(&self, name: &str) -> String {
-        let printed = self.done(&["artifact", "add", guest(name).to_str().unwrap()]);
+        self.add_file(guest(name).to_str().unwrap())
+    }
+
+    /// The same with other bytes and so another digest: a custom section is added,
+    /// which changes nothing of what it does.
+    pub(crate) fn add_variant(&self, name: &str, mark: u8) -> String {
+        let file = self.write("variant.wasm", variant(name, mark));
+        self.add_file(&file)
+    }
+
+    fn add_file(&self, path: &str) -> String {
+        let printed = self.done(&["artifact", "add", path]);
         printed.trim().strip_prefix("sha256:").unwrap().to_owned()
     }
 
@@ -142,9 +211,28 @@ solver = {{ fuel = 100000000, memory_bytes = 16777216 }}
         serde_json::from_str(&printed).unwrap()
     }
 
+    /// Returns once a host that serves has looked for work at the present time, and
+    /// is through with what it found but for evaluations. To see that, it is given
+    /// commits that it refuses at once.
+    pub(crate) fn look(&self, server: &mut Server) {
+        static LOOKS: AtomicU32 = AtomicU32::new(0);
+        let metagraph = fs::read(self.data().join("metagraph.json")).unwrap();
+        let metagraph: Value = serde_json::from_slice(&metagraph).unwrap();
+        let miner = metagraph["neurons"].as_array().unwrap().last().unwrap();
+        let miner = miner["hotkey"].as_str().unwrap();
+        // What it logs last of a look may be the first that it does.
+        for _ in 0..2 {
+            let challenge = format!("look-{}", LOOKS.fetch_add(1, Ordering::Relaxed));
+            let commit = Commit::at(miner, "nonsense", self.now() - 3.0 * DAY);
+            let commits = json!({ miner: { &challenge: commit.revealed() } });
+            self.ingest(1, &json!({ "miner_commits": commits }));
+            server.wait(|event| event.is("commit refused") && event.text("challenge") == challenge);
+        }
+    }
+
     /// Starts `proctor serve`, and waits until it listens.
     pub(crate) fn serve(&self, settings: &[&str]) -> Server {
-        let mut command = proctor(&["serve", "--log", "info", "--log-format", "json"]);
+        let mut command = self.proctor(&["serve", "--log", "info", "--log-format", "json"]);
         command.arg("--config").arg(self.config());
         for setting in settings {
             command.args(["--set", setting]);
@@ -153,21 +241,31 @@ solver = {{ fuel = 100000000, memory_bytes = 16777216 }}
     }
 }
 
+/// The component `name` with a custom section at its end.
+pub(crate) fn variant(name: &str, mark: u8) -> Vec<u8> {
+    let mut bytes = guest_bytes(name);
+    // Section 0, 3 bytes: a name of one byte, and one byte.
+    bytes.extend([0, 3, 1, b'v', mark]);
+    bytes
+}
+
 /// The validators of [`STAKES`], then [`MINERS`].
-fn metagraph() -> Value {
-    let neuron = |uid: u16, hotkey: String, stake: f64, validator: bool| {
-        json!({
-            "uid": uid, "hotkey": hotkey, "coldkey": format!("{hotkey}-cold"),
-            "axon_ip": format!("192.0.2.{uid}"), "stake": stake, "validator_permit": validator,
-        })
-    };
+pub(crate) fn metagraph() -> Value {
     let validators = (0_u16..)
         .zip(STAKES)
-        .map(|(uid, stake)| neuron(uid, format!("validator-{uid}"), stake, true));
-    let miners = MINERS.map(|uid| neuron(uid, format!("miner-{uid}"), 1.0, false));
+        .map(|(uid, stake)| neuron(uid, &format!("validator-{uid}"), stake));
+    let miners = MINERS.map(|uid| neuron(uid, &format!("miner-{uid}"), 1.0));
     json!({
         "netuid": 61, "block": 1, "owner_hotkey": "validator-0",
         "neurons": validators.chain(miners).collect::<Vec<_>>(),
+    })
+}
+
+/// One neuron of a metagraph. Whoever has more than a miner has a permit.
+pub(crate) fn neuron(uid: u16, hotkey: &str, stake: f64) -> Value {
+    json!({
+        "uid": uid, "hotkey": hotkey, "coldkey": format!("{hotkey}-cold"),
+        "axon_ip": format!("192.0.2.{uid}"), "stake": stake, "validator_permit": stake > 1.0,
     })
 }
 
@@ -466,9 +564,14 @@ impl Server {
         http::request(&self.public, "POST", path, body.to_string().as_bytes())
     }
 
-    /// `POST /get_scoring_result` for the digits challenge; what is in `data`.
+    /// [`scoring_result_of`](Self::scoring_result_of) the digits challenge.
     pub(crate) fn scoring_result(&self, encrypted: &[&str]) -> Value {
-        let body = json!({ "challenge_name": "digits", "encrypted_commits": encrypted });
+        self.scoring_result_of("digits", encrypted)
+    }
+
+    /// `POST /get_scoring_result`; what is in `data`.
+    pub(crate) fn scoring_result_of(&self, challenge: &str, encrypted: &[&str]) -> Value {
+        let body = json!({ "challenge_name": challenge, "encrypted_commits": encrypted });
         let response = self.post("/get_scoring_result", &body);
         assert_eq!(response.status, 200, "{}", response.body);
         response.json()["data"].take()

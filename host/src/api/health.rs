@@ -1,18 +1,35 @@
 //! Is it alive, is it ready, how is it.
 
 use super::App;
-use super::problem::Problem;
+use super::problem::{Problem, ProblemDetails};
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 
-/// `GET /livez`: the process answers.
+/// The process answers
+#[utoipa::path(
+    get,
+    path = "/livez",
+    tag = "health",
+    responses((status = 200, body = String, description = "`ok`")),
+)]
 pub(super) async fn livez() -> &'static str {
     "ok"
 }
 
-/// `GET /readyz`: the plugins were read once, and the database can be written
-/// to. A plugin that is rejected does not make the host unready.
+/// The plugins were read once, and the database can be written to
+///
+/// A plugin that is rejected does not make the host unready.
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    tag = "health",
+    responses(
+        (status = 200, body = String, description = "`ok`"),
+        (status = 503, body = ProblemDetails, content_type = "application/problem+json",
+            description = "`not_ready`: the text says why"),
+    ),
+)]
 pub(super) async fn readyz(State(app): State<App>) -> Result<&'static str, Problem> {
     let not_ready =
         |detail: String| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", detail);

@@ -2,25 +2,95 @@
 //! those of that API, errors included, so that they need not change.
 
 use super::App;
-use super::problem::Problem;
+use super::json_error::json_error;
+use super::problem::{Problem, ProblemDetails};
 use crate::clock;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
+use utoipa::ToSchema;
 
 /// Ciphertexts in one request, at most.
 const MAX_COMMITS: usize = 10_000;
 
-/// `POST /get_scoring_result`: what is known of commits, null where nothing is.
+/// What is asked for.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "only its schema is used")]
+pub(super) struct ScoringResultRequest {
+    /// The challenge.
+    challenge_name: String,
+    /// What miners published; at most 10 000.
+    #[schema(max_items = 10_000)]
+    encrypted_commits: Vec<String>,
+}
+
+/// What is known.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "only its schema is used")]
+pub(super) struct ScoringResultAnswer {
+    /// Always `success`.
+    status: String,
+    /// For people.
+    message: String,
+    data: ScoringResultData,
+}
+
+/// The commits that were asked for.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "only its schema is used")]
+struct ScoringResultData {
+    /// Each by its ciphertext; null where nothing is known. The fields are those of
+    /// the replaced API: `miner_uid`, `miner_hotkey`, `challenge_name`,
+    /// `docker_hub_id`, `commit_timestamp`, `encrypted_commit`, `key`, `commit`,
+    /// `scoring_logs`, `comparison_logs`, `scored_timestamp`, `score`, `penalty`,
+    /// `accepted`. The last four are null before the day is final.
+    commits: BTreeMap<String, Option<BTreeMap<String, Value>>>,
+    /// Whether today's finalization has run, and none of these still waits for it.
+    is_done: bool,
+}
+
+/// What is wrong with a request, as FastAPI says it.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "only its schema is used")]
+pub(super) struct ValidationProblems {
+    detail: Vec<BTreeMap<String, Value>>,
+}
+
+/// What is known of commits, for validators of the replaced API
+///
 /// From memory; never waits for scoring.
+#[utoipa::path(
+    post,
+    path = "/get_scoring_result",
+    tag = "compatibility",
+    request_body = ScoringResultRequest,
+    responses(
+        (status = 200, body = ScoringResultAnswer, description = "What is known"),
+        (status = 400, description = "The body is not text, or is nested too deep; the shape is \
+            FastAPI's, with a text as `detail`"),
+        (status = 401, body = ProblemDetails, content_type = "application/problem+json",
+            description = "Only where `public.signed_results` is set: `missing_header`, \
+                `malformed_header`, `stale`, `bad_signature`"),
+        (status = 403, body = ProblemDetails, content_type = "application/problem+json",
+            description = "Likewise: `not_registered`, `stake_too_low`"),
+        (status = 404, body = ProblemDetails, content_type = "application/problem+json",
+            description = "`unknown_challenge`"),
+        (status = 413, body = ProblemDetails, content_type = "application/problem+json",
+            description = "`body_rejected`: it is too large"),
+        (status = 422, body = ValidationProblems, description = "The request is malformed"),
+        (status = 503, body = ProblemDetails, content_type = "application/problem+json",
+            description = "`overloaded`, `timeout`: try again"),
+    ),
+)]
 pub(super) async fn get_scoring_result(
     State(app): State<App>,
+    headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
     let body = match body {
@@ -30,20 +100,30 @@ pub(super) async fn get_scoring_result(
             return Problem::new(status, "body_rejected", detail).into_response();
         }
     };
-    let (challenge, encrypted) = match read(&body) {
+    if app.config.public.signed_results
+        && let Err(problem) = app.signer(&headers, &body)
+    {
+        return problem.into_response();
+    }
+    let kind = headers.get(header::CONTENT_TYPE);
+    let kind = kind.map(|kind| kind.to_str().unwrap_or_default());
+    let (challenge, encrypted) = match read(kind, &body) {
         Ok(asked) => asked,
-        Err(problems) => {
+        Err(Malformed::Unreadable) => {
+            let body = Json(json!({ "detail": "There was an error parsing the body" }));
+            return (StatusCode::BAD_REQUEST, body).into_response();
+        }
+        Err(Malformed::Problems(problems)) => {
             let body = Json(json!({ "detail": problems }));
             return (StatusCode::UNPROCESSABLE_ENTITY, body).into_response();
         }
     };
-    if app.plugins.get(&challenge).is_none() && !app.results.knows(&challenge) {
-        let detail = format!("there is no challenge {challenge:?}");
-        return Problem::new(StatusCode::NOT_FOUND, "unknown_challenge", detail).into_response();
+    if let Err(problem) = app.known_challenge(&challenge) {
+        return problem.into_response();
     }
     let today = clock::day(clock::unix_now());
-    let is_done = app.results.is_done(&challenge, &encrypted, &today);
-    let found = app.results.get(&challenge, &encrypted);
+    let is_done = app.results().is_done(&challenge, &encrypted, &today);
+    let found = app.results().get(&challenge, &encrypted);
     let body = answer(&encrypted, &found, is_done);
     ([(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
@@ -83,34 +163,39 @@ pub(super) async fn method_not_allowed() -> impl IntoResponse {
     )
 }
 
-/// Reads the request as FastAPI with pydantic 2 does; the problems are in its
-/// shape.
-fn read(body: &[u8]) -> Result<(String, Vec<String>), Vec<Value>> {
+/// Why a request is not answered.
+#[derive(Debug)]
+enum Malformed {
+    /// What Python would not read either.
+    Unreadable,
+    /// What FastAPI tells of it.
+    Problems(Vec<Value>),
+}
+
+/// Reads the request as FastAPI 0.115 with pydantic 2.11 does; the problems are in
+/// its shape. `kind` is the content type.
+fn read(kind: Option<&str>, body: &[u8]) -> Result<(String, Vec<String>), Malformed> {
+    let no_body = || {
+        let problem = problem("missing", json!(["body"]), "Field required", Value::Null);
+        Malformed::Problems(vec![problem])
+    };
     if body.is_empty() {
-        return Err(vec![problem(
-            "missing",
-            json!(["body"]),
-            "Field required",
-            Value::Null,
-        )]);
+        return Err(no_body());
     }
-    let body: Value = serde_json::from_slice(body).map_err(|error| {
-        vec![json!({
-            "type": "json_invalid",
-            "loc": ["body", error.column()],
-            "msg": "JSON decode error",
-            "input": {},
-            "ctx": { "error": error.to_string() },
-        })]
-    })?;
+    let text = std::str::from_utf8(body).map_err(|_| Malformed::Unreadable)?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let body = if kind.is_none_or(is_json) {
+        serde_json::from_str(text).map_err(|_| not_json(text))?
+    } else {
+        Value::from(text)
+    };
+    if body.is_null() {
+        return Err(no_body());
+    }
     let Value::Object(fields) = &body else {
         let message = "Input should be a valid dictionary or object to extract fields from";
-        return Err(vec![problem(
-            "model_attributes_type",
-            json!(["body"]),
-            message,
-            body,
-        )]);
+        let problem = problem("model_attributes_type", json!(["body"]), message, body);
+        return Err(Malformed::Problems(vec![problem]));
     };
     let mut problems = Vec::new();
     let missing = |name: &str| {
@@ -173,8 +258,30 @@ fn read(body: &[u8]) -> Result<(String, Vec<String>), Vec<Value>> {
     if problems.is_empty() {
         Ok((challenge, encrypted))
     } else {
-        Err(problems)
+        Err(Malformed::Problems(problems))
     }
+}
+
+/// Whether a content type is JSON: `application/json`, or any that ends so.
+fn is_json(kind: &str) -> bool {
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    let kind = kind.to_ascii_lowercase();
+    kind.strip_prefix("application/")
+        .is_some_and(|kind| kind == "json" || kind.ends_with("+json"))
+}
+
+fn not_json(text: &str) -> Malformed {
+    // What only Python reads (NaN, half a surrogate pair) is refused all the same.
+    let Some(error) = json_error(text) else {
+        return Malformed::Unreadable;
+    };
+    Malformed::Problems(vec![json!({
+        "type": "json_invalid",
+        "loc": ["body", error.at],
+        "msg": "JSON decode error",
+        "input": {},
+        "ctx": { "error": error.message },
+    })])
 }
 
 fn problem(kind: &str, loc: Value, msg: &str, input: Value) -> Value {
@@ -186,40 +293,38 @@ mod tests {
     use super::*;
 
     fn problems(body: &str) -> Value {
-        read(body.as_bytes())
-            .err()
-            .map_or(Value::Null, Value::Array)
+        match read(None, body.as_bytes()) {
+            Ok(_) => Value::Null,
+            Err(Malformed::Problems(problems)) => problems.into(),
+            Err(Malformed::Unreadable) => "unreadable".into(),
+        }
     }
 
+    /// Answers of FastAPI 0.115.12 with pydantic 2.11.10 on Python 3.11 to a model
+    /// of these two fields. A 500 is a failure of its own, which is not repeated.
     #[test]
-    fn a_wrong_type_is_told_as_the_peer_tells_it() {
-        assert_eq!(
-            problems(r#"{"challenge_name":"c1","encrypted_commits":"x"}"#),
-            json!([{"type": "list_type", "loc": ["body", "encrypted_commits"],
-                "msg": "Input should be a valid list", "input": "x"}])
-        );
-        assert_eq!(
-            problems(r#"{"challenge_name":1,"encrypted_commits":[2]}"#),
-            json!([
-                {"type": "string_type", "loc": ["body", "challenge_name"],
-                    "msg": "Input should be a valid string", "input": 1},
-                {"type": "string_type", "loc": ["body", "encrypted_commits", 0],
-                    "msg": "Input should be a valid string", "input": 2},
-            ])
-        );
-    }
-
-    #[test]
-    fn what_is_missing_is_named() {
-        let body = r#"{"challenge_name":"c1"}"#;
-        assert_eq!(
-            problems(body),
-            json!([{"type": "missing", "loc": ["body", "encrypted_commits"],
-                "msg": "Field required", "input": {"challenge_name": "c1"}}])
-        );
-        assert_eq!(problems("")[0]["type"], "missing");
-        assert_eq!(problems("[]")[0]["type"], "model_attributes_type");
-        assert_eq!(problems("{")[0]["type"], "json_invalid");
+    fn what_is_wrong_is_told_as_the_peer_tells_it() {
+        let golden = include_str!("../../../tests/golden/validation_errors.json");
+        let golden: Value = serde_json::from_str(golden).unwrap();
+        let cases = golden["cases"].as_array().unwrap();
+        assert!(cases.len() > 50);
+        for case in cases {
+            let kind = case["content_type"].as_str();
+            let text = case["body"].as_str().unwrap();
+            let bytes: Vec<u8> = text.chars().map(|c| u8::try_from(c).unwrap()).collect();
+            let told = match read(kind, &bytes) {
+                Ok(_) => json!(200),
+                Err(Malformed::Problems(problems)) => json!({ "detail": problems }),
+                Err(Malformed::Unreadable) => json!(400),
+            };
+            let expected = match case["status"].as_u64().unwrap() {
+                422 => serde_json::from_str(case["answer"].as_str().unwrap()).unwrap(),
+                // Ours is the client's fault.
+                500 => json!(400),
+                status => json!(status),
+            };
+            assert_eq!(told, expected, "{case}");
+        }
     }
 
     #[test]

@@ -13,11 +13,13 @@ use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::plugins::{ActivePlugin, Plugins};
 use crate::sandbox::{Capability, Sandbox};
-use crate::store::{CommitRow, CommitState, EvaluationRow, Linked, NewEvent, Store, StoreError};
+use crate::store::{
+    CommitRow, CommitState, EvaluationRow, JobKey, Linked, NewEvent, Store, StoreError,
+};
 use crate::weights::{NoMinerError, QuantiseError};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Notify;
 
 /// Why the pipeline stopped. The work that it had begun is done again.
@@ -75,6 +77,8 @@ pub struct Pipeline {
     pub(super) first_days: Arc<Mutex<BTreeMap<String, String>>>,
     /// When a challenge was first asked for the weights of a day in vain.
     pub(super) asked: Arc<Mutex<BTreeMap<(String, String), f64>>>,
+    /// The plugins that jobs were last queued for, as keys without an artifact.
+    active: Arc<Mutex<Option<Vec<JobKey>>>>,
     /// There are new jobs.
     pub(super) queued: Arc<Notify>,
     /// A job has ended.
@@ -118,9 +122,15 @@ impl Pipeline {
             schedule,
             first_days: Arc::default(),
             asked: Arc::default(),
+            active: Arc::default(),
             queued: Arc::default(),
             ended: Arc::default(),
         })
+    }
+
+    /// What it works with.
+    pub fn resources(&self) -> &Resources {
+        &self.resources
     }
 
     /// What is known of each commit, for the API.
@@ -248,11 +258,7 @@ impl Pipeline {
     /// Queues the evaluations that revealed commits need.
     async fn enqueue(&self, now: f64) -> Result<bool, PipelineError> {
         let mut progress = false;
-        let active = self.plugins.active();
-        let scoring = active.iter().filter(|p| p.has(Capability::Scoring));
-        self.store
-            .drop_retired(scoring.map(|plugin| job_key(plugin, "")).collect())
-            .await?;
+        self.drop_retired().await?;
         for commit in self.store.commits_in(CommitState::Failed).await? {
             progress |= self.try_again(&commit, now).await?;
         }
@@ -281,6 +287,22 @@ impl Pipeline {
                 .await?;
         }
         Ok(progress)
+    }
+
+    /// Drops jobs of plugins that are not active any more, if others are than at
+    /// the last look.
+    async fn drop_retired(&self) -> Result<(), PipelineError> {
+        let active = self.plugins.active();
+        let scoring = active.iter().filter(|p| p.has(Capability::Scoring));
+        let keys: Vec<JobKey> = scoring.map(|plugin| job_key(plugin, "")).collect();
+        let before = {
+            let mut active = self.active.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *active, Some(keys.clone()))
+        };
+        if before.as_ref() != Some(&keys) {
+            self.store.drop_retired(keys).await?;
+        }
+        Ok(())
     }
 
     /// Takes a failed commit up again: by a version of the plugin that did not

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 /// The best commits that earlier days accepted: by score, the earlier first among
 /// equals, each artifact once, at most `max_unique_commits`. RedTeam's
 /// `unique_commits`.
-pub(super) fn unique_pool<'a>(
+pub(crate) fn unique_pool<'a>(
     commits: &'a [CommitRow],
     day: &str,
     max_unique_commits: usize,
@@ -51,7 +51,7 @@ pub(super) fn references<'a>(
 }
 
 /// Who came first: the earlier time of commit, ties by hotkey.
-pub(super) fn order(commit: &CommitRow) -> (i64, &str, i64) {
+pub(crate) fn order(commit: &CommitRow) -> (i64, &str, i64) {
     // The bits of a float that is not negative sort like the float.
     let at = commit.committed_at.unwrap_or(f64::INFINITY).max(0.0);
     (at.to_bits().cast_signed(), &commit.miner_hotkey, commit.id)

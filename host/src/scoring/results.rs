@@ -1,134 +1,13 @@
 //! What is known of each commit, in memory, in the shape that the API serves.
 
-use super::StoredComparison;
 use super::pipeline::PipelineError;
 use super::references::order;
-use crate::sandbox::Outcome;
+use super::views::{is_revealed, public_view};
 use crate::sandbox::types::ScoringLog;
 use crate::store::{CommitRow, CommitState, Store};
-use serde::Serialize;
-use serde_json::Value;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::watch;
-
-/// A commit as validators may see it: RedTeam's `MinerChallengeCommit` at 9233c923
-/// after `public_view`, which leaves inputs and outputs out. What a sealed commit
-/// holds is left out too.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub(crate) struct PublicCommit {
-    /// The miner's uid.
-    pub miner_uid: u16,
-    /// The miner's hotkey.
-    pub miner_hotkey: String,
-    /// The challenge.
-    pub challenge_name: String,
-    /// The artifact, once revealed.
-    pub docker_hub_id: Option<String>,
-    /// When it was committed, in seconds since the Unix epoch.
-    pub commit_timestamp: Option<f64>,
-    /// What was published.
-    pub encrypted_commit: String,
-    /// What opens it, once revealed.
-    pub key: Option<String>,
-    /// What was in it, once revealed.
-    pub commit: Option<String>,
-    /// One entry per task.
-    pub scoring_logs: Vec<PublicScoringLog>,
-    /// By the reference's artifact.
-    pub comparison_logs: BTreeMap<String, Vec<PublicComparisonLog>>,
-    /// When it was judged, in seconds since the Unix epoch.
-    pub scored_timestamp: Option<f64>,
-    /// Its score, once judged.
-    pub score: Option<f64>,
-    /// Its penalty, once judged.
-    pub penalty: Option<f64>,
-    /// Whether it is accepted, once judged.
-    pub accepted: Option<bool>,
-}
-
-/// One task, without input and output.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub(crate) struct PublicScoringLog {
-    score: f64,
-    miner_input: Option<Value>,
-    miner_output: Option<Value>,
-    error: Option<String>,
-    baseline_score: Option<f64>,
-    input_hash: Option<String>,
-}
-
-/// One comparison, without inputs and outputs.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub(crate) struct PublicComparisonLog {
-    similarity_score: f64,
-    miner_input: Option<Value>,
-    miner_output: Option<Value>,
-    reference_output: Option<Value>,
-    error: Option<String>,
-    input_hash: Option<String>,
-    reference_hotkey: Option<String>,
-    reference_similarity_score: Option<f64>,
-}
-
-impl PublicCommit {
-    fn new(commit: CommitRow, scoring_logs: Vec<ScoringLog>) -> Result<Self, PipelineError> {
-        let revealed = !matches!(commit.state, CommitState::Sealed | CommitState::Refused);
-        let mut comparison_logs: BTreeMap<String, Vec<PublicComparisonLog>> = BTreeMap::new();
-        if let Some(stored) = &commit.comparisons {
-            for comparison in serde_json::from_str::<Vec<StoredComparison>>(stored)? {
-                let logs = comparison.logs.into_iter().map(|log| PublicComparisonLog {
-                    similarity_score: log.similarity,
-                    miner_input: None,
-                    miner_output: None,
-                    reference_output: None,
-                    error: None,
-                    input_hash: None,
-                    reference_hotkey: Some(comparison.hotkey.clone()),
-                    reference_similarity_score: None,
-                });
-                comparison_logs
-                    .entry(comparison.artifact)
-                    .or_default()
-                    .extend(logs);
-            }
-        }
-        Ok(PublicCommit {
-            miner_uid: commit.miner_uid,
-            miner_hotkey: commit.miner_hotkey,
-            challenge_name: commit.challenge,
-            docker_hub_id: commit.artifact.filter(|_| revealed),
-            commit_timestamp: commit.committed_at,
-            encrypted_commit: commit.encrypted_commit,
-            key: commit.key.filter(|_| revealed),
-            commit: commit.text.filter(|_| revealed),
-            scoring_logs: scoring_logs
-                .into_iter()
-                .map(|log| PublicScoringLog {
-                    score: log.score,
-                    miner_input: None,
-                    miner_output: None,
-                    error: log.error.as_deref().map(public_error),
-                    baseline_score: log.baseline_score,
-                    input_hash: None,
-                })
-                .collect(),
-            comparison_logs,
-            scored_timestamp: commit.judged_at,
-            score: commit.score,
-            penalty: commit.penalty,
-            accepted: commit.accepted,
-        })
-    }
-}
-
-/// The code of an error. The rest is the submission's own text, by which it could
-/// publish the tasks that it was given.
-fn public_error(error: &str) -> String {
-    let code = error.split(':').next().unwrap_or_default();
-    let code = Outcome::from_code(code).map_or("invalid_solution", Outcome::code);
-    code.to_owned()
-}
 
 /// All commits by challenge and ciphertext, and how far each challenge is. Clones
 /// share everything.
@@ -217,9 +96,9 @@ impl Results {
             CommitState::Revealed | CommitState::Evaluated => commit.batch_day.clone(),
             _ => None,
         };
-        let opened = !matches!(commit.state, CommitState::Sealed | CommitState::Refused);
+        let opened = is_revealed(&commit);
         let (challenge, encrypted) = (commit.challenge.clone(), commit.encrypted_commit.clone());
-        let json = serde_json::to_string(&PublicCommit::new(commit, logs)?)?.into();
+        let json = serde_json::to_string(&public_view(commit, logs)?)?.into();
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         let challenge = state.challenges.entry(challenge).or_default();
         challenge.opened |= opened;
@@ -313,6 +192,7 @@ impl Results {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::Value;
 
     const TODAY: &str = "2026-08-22";
 
@@ -351,16 +231,6 @@ mod tests {
             .unwrap();
         assert_eq!(found(&results)["key"], "key");
         assert!(results.knows("c"));
-    }
-
-    #[test]
-    fn a_submissions_own_words_are_not_published() {
-        assert_eq!(
-            public_error("guest_error: the task was [1, 2]"),
-            "guest_error"
-        );
-        assert_eq!(public_error("trap: panicked at [1, 2]"), "trap");
-        assert_eq!(public_error("the task was [1, 2]"), "invalid_solution");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 /// The best accepted commit of each miner, by hotkey: a later one replaces it if
 /// its score is higher, or perfect (RedTeam's `update_best_commit`).
-pub(super) fn best_commits<'a>(
+pub(crate) fn best_commits<'a>(
     commits: impl Iterator<Item = &'a CommitRow>,
 ) -> impl Iterator<Item = &'a CommitRow> {
     let mut accepted: Vec<&CommitRow> = commits

@@ -71,3 +71,15 @@ CREATE TABLE outbox_sent (
     PRIMARY KEY (kind, subject)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX finalizations_by_challenge ON finalizations (challenge, day);
+
+-- Pages of the API, by what they are asked for.
+CREATE INDEX commits_by_challenge ON commits (challenge, id);
+CREATE INDEX commits_by_uid ON commits (miner_uid, id);
+CREATE INDEX commits_by_day ON commits (batch_day, id) WHERE batch_day IS NOT NULL;
+CREATE INDEX evaluations_by_challenge ON evaluations (challenge, id);
+CREATE INDEX sightings_by_validator ON sightings (validator_hotkey, commit_id);
+-- What is kept no more is found by what it belongs to.
+CREATE INDEX comparisons_by_candidate ON comparisons (candidate);
+CREATE INDEX comparisons_by_reference ON comparisons (reference);
+CREATE INDEX commits_by_artifact ON commits (challenge, artifact_digest)
+    WHERE artifact_digest IS NOT NULL;

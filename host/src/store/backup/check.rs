@@ -1,0 +1,308 @@
+//! What must hold in every database.
+
+use super::{Store, StoreError, open_to_read};
+use rusqlite::Connection;
+use std::path::Path;
+
+/// How many rows are named for each problem.
+const NAMED: usize = 5;
+
+/// What may not be: a name for it, and the rows that are so.
+const ERRORS: &[(&str, &str)] = &[
+    (
+        "opened commits without artifact or day",
+        "SELECT 'commit ' || id FROM commits
+         WHERE state IN ('revealed', 'evaluated', 'judged', 'failed')
+             AND (text IS NULL OR artifact IS NULL OR artifact_digest IS NULL OR batch_day IS NULL)",
+    ),
+    (
+        "evaluated commits without a result",
+        "SELECT 'commit ' || c.id FROM commits c LEFT JOIN evaluations e ON e.id = evaluation_id
+         WHERE c.state IN ('evaluated', 'judged') AND e.state IS NOT 'done'",
+    ),
+    (
+        "judged commits without a verdict",
+        "SELECT 'commit ' || id FROM commits WHERE state = 'judged'
+             AND (score IS NULL OR penalty IS NULL OR accepted IS NULL OR judged_at IS NULL
+                 OR finalized_day IS NULL)",
+    ),
+    (
+        "verdicts on commits that are not judged",
+        "SELECT 'commit ' || id FROM commits WHERE state <> 'judged'
+             AND (score IS NOT NULL OR accepted IS NOT NULL OR finalized_day IS NOT NULL)",
+    ),
+    (
+        "commits judged on a day that is not in the ledger",
+        "SELECT 'commit ' || id FROM commits WHERE finalized_day IS NOT NULL AND NOT EXISTS (
+             SELECT 1 FROM finalizations f
+             WHERE f.challenge = commits.challenge AND f.day = finalized_day)",
+    ),
+    (
+        "commits judged before their day",
+        "SELECT 'commit ' || id FROM commits WHERE finalized_day < batch_day",
+    ),
+    (
+        "commits with a malformed digest",
+        "SELECT 'commit ' || id FROM commits
+         WHERE length(artifact_digest) <> 64 OR artifact_digest GLOB '*[^0-9a-f]*'",
+    ),
+    (
+        "evaluations with a malformed digest",
+        "SELECT 'evaluation ' || id FROM evaluations
+         WHERE length(artifact_digest) <> 64 OR artifact_digest GLOB '*[^0-9a-f]*'
+             OR length(plugin_digest) <> 64 OR plugin_digest GLOB '*[^0-9a-f]*'
+             OR length(settings_digest) <> 64 OR settings_digest GLOB '*[^0-9a-f]*'",
+    ),
+    (
+        "ended evaluations without what came of them",
+        "SELECT 'evaluation ' || id FROM evaluations WHERE state IN ('done', 'failed')
+             AND (outcome IS NULL OR logs IS NULL OR finished_at IS NULL OR lease IS NOT NULL)",
+    ),
+    (
+        "malformed JSON",
+        "SELECT 'commit ' || id FROM commits WHERE NOT json_valid(ifnull(comparisons, '[]'))
+         UNION ALL SELECT 'evaluation ' || id FROM evaluations
+             WHERE NOT json_valid(ifnull(logs, '[]')) OR NOT json_valid(ifnull(solves, '{}'))
+         UNION ALL SELECT 'comparison ' || candidate || '/' || reference FROM comparisons
+             WHERE NOT json_valid(logs)
+         UNION ALL SELECT challenge || '/' || day FROM finalizations
+             WHERE NOT json_valid(standings) OR NOT json_valid(weights) OR NOT json_valid(results)
+         UNION ALL SELECT 'vector ' || day FROM weight_vectors
+             WHERE NOT json_valid(uids) OR NOT json_valid(\"values\") OR NOT json_valid(derivation)",
+    ),
+    (
+        "days in the ledger that are none",
+        "SELECT challenge || '/' || day FROM finalizations WHERE date(day) IS NOT day
+         UNION ALL SELECT 'vector ' || day FROM weight_vectors WHERE date(day) IS NOT day",
+    ),
+    (
+        "days in the ledger out of order",
+        "SELECT challenge || '/' || day FROM (
+             SELECT challenge, day, scheduled_at, lag(scheduled_at) OVER (
+                 PARTITION BY challenge ORDER BY day) AS before FROM finalizations)
+         WHERE before >= scheduled_at AND scheduled_at > 0",
+    ),
+    (
+        "days in the ledger before the challenge's first",
+        "SELECT challenge || '/' || day FROM finalizations JOIN challenges ON name = challenge
+         WHERE day < first_day",
+    ),
+    (
+        "vectors of days that are not in the ledger",
+        "SELECT 'vector ' || day FROM weight_vectors
+         WHERE day NOT IN (SELECT day FROM finalizations)",
+    ),
+    (
+        "notices of an unknown kind",
+        "SELECT kind || ' ' || subject FROM outbox
+         WHERE kind NOT IN ('score', 'commit', 'state', 'archive')",
+    ),
+];
+
+/// What is odd, and does no harm.
+const WARNINGS: &[(&str, &str)] = &[
+    (
+        "notices of what is not there",
+        "SELECT kind || ' ' || subject FROM outbox
+         WHERE (kind = 'commit' AND subject NOT IN (SELECT CAST(id AS TEXT) FROM commits))
+             OR (kind = 'score' AND subject NOT IN (SELECT CAST(id AS TEXT) FROM evaluations))
+             OR (kind = 'archive' AND subject NOT IN (
+                 SELECT challenge || '/' || day FROM finalizations))",
+    ),
+    (
+        "ledger days written before the day that precedes them: the clock moved back",
+        "SELECT challenge || '/' || day FROM (
+             SELECT challenge, day, finalized_at, lag(finalized_at) OVER (
+                 PARTITION BY challenge ORDER BY day) AS before FROM finalizations)
+         WHERE before > finalized_at",
+    ),
+];
+
+const LEASED: (&str, &str) = (
+    "evaluations leased while no host runs, to be taken up at the next start",
+    "SELECT 'evaluation ' || id FROM evaluations WHERE state = 'leased'",
+);
+
+impl Store {
+    /// Looks for what is wrong with the database at `path`; another process may have
+    /// it. Reads all of it. Returns (whether it is an error, what it is), errors
+    /// first; `host_runs` is whether a host has the data directory.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`]: a database that cannot even be read.
+    pub fn problems(path: &Path, host_runs: bool) -> Result<Vec<(bool, String)>, StoreError> {
+        let connection = open_to_read(path)?;
+        let transaction = connection.unchecked_transaction()?;
+        let mut problems: Vec<(bool, String)> = damage(&transaction)?
+            .into_iter()
+            .chain(errors(&transaction)?)
+            .map(|problem| (true, problem))
+            .collect();
+        let leased = (!host_runs).then_some(&LEASED);
+        for rule in WARNINGS.iter().chain(leased) {
+            problems.extend(broken(&transaction, rule)?.map(|problem| (false, problem)));
+        }
+        Ok(problems)
+    }
+}
+
+fn damage(connection: &Connection) -> Result<Vec<String>, StoreError> {
+    let mut statement = connection.prepare("PRAGMA integrity_check(20)")?;
+    let found = statement.query_map([], |row| row.get(0))?;
+    let found: Vec<String> = found.collect::<Result<_, _>>()?;
+    Ok(found.into_iter().filter(|line| line != "ok").collect())
+}
+
+/// What contradicts itself, one line each.
+pub(super) fn errors(connection: &Connection) -> Result<Vec<String>, StoreError> {
+    let mut statement = connection.prepare(
+        "SELECT 'a row of ' || \"table\" || ' refers to a row of ' || parent || ' that is not there'
+         FROM pragma_foreign_key_check GROUP BY 1",
+    )?;
+    let dangling = statement.query_map([], |row| row.get(0))?;
+    let mut errors: Vec<String> = dangling.collect::<Result<_, _>>()?;
+    for rule in ERRORS {
+        errors.extend(broken(connection, rule)?);
+    }
+    Ok(errors)
+}
+
+fn broken(
+    connection: &Connection,
+    (what, sql): &(&str, &str),
+) -> Result<Option<String>, StoreError> {
+    let mut statement = connection.prepare(sql)?;
+    let mut rows = statement.query([])?;
+    let (mut named, mut count) = (Vec::new(), 0_u64);
+    while let Some(row) = rows.next()? {
+        count += 1;
+        if named.len() < NAMED {
+            named.push(row.get::<_, String>(0)?);
+        }
+    }
+    if count > NAMED as u64 {
+        named.push("…".to_owned());
+    }
+    Ok((count > 0).then(|| format!("{count} {what}: {}", named.join(", "))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A database with one finalized day, changed by `sql`.
+    fn problems(sql: &str) -> Vec<(bool, String)> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("db");
+        drop(Store::open(&path).unwrap());
+        let digest = "0".repeat(64);
+        let connection = Connection::open(&path).unwrap();
+        connection
+            .execute_batch(&format!(
+                "INSERT INTO challenges VALUES ('c', '2026-08-20');
+                 INSERT INTO evaluations (id, challenge, plugin_digest, settings_digest,
+                     artifact_digest, engine, seed, now, state, queued_at, not_before, outcome,
+                     logs, finished_at)
+                 VALUES (1, 'c', '{digest}', '{digest}', '{digest}', 'e', 1, 0, 'done', 0, 0,
+                     'ok', '[]', 1);
+                 INSERT INTO commits (id, challenge, miner_hotkey, miner_uid, encrypted_commit,
+                     state, text, artifact, artifact_digest, batch_day, evaluation_id, score,
+                     penalty, accepted, judged_at, finalized_day, revision)
+                 VALUES (1, 'c', 'm', 1, 'e', 'judged', 't', 'a', '{digest}', '2026-08-22', 1, 0.5,
+                     0, 1, 1, '2026-08-22', 1);
+                 INSERT INTO finalizations (day, challenge, plugin_digest, outcome, standings,
+                     weights, finalized_at, scheduled_at)
+                 VALUES ('2026-08-21', 'c', '', 'ok', '[]', '[]', 1, 1),
+                     ('2026-08-22', 'c', '', 'ok', '[]', '[]', 2, 2);
+                 {sql}"
+            ))
+            .unwrap();
+        drop(connection);
+        Store::problems(&path, false).unwrap()
+    }
+
+    #[test]
+    fn a_good_database_has_no_problem() {
+        assert_eq!(problems(""), []);
+    }
+
+    #[test]
+    fn what_may_not_be_is_found() {
+        for (sql, found) in [
+            ("UPDATE commits SET score = NULL", "without a verdict"),
+            ("UPDATE commits SET text = NULL", "without artifact or day"),
+            (
+                "UPDATE commits SET evaluation_id = NULL",
+                "without a result",
+            ),
+            ("UPDATE commits SET state = 'failed'", "not judged"),
+            (
+                "DELETE FROM finalizations WHERE day = '2026-08-22'",
+                "not in the ledger",
+            ),
+            (
+                "UPDATE commits SET batch_day = '2026-08-23'",
+                "before their day",
+            ),
+            (
+                "UPDATE commits SET artifact_digest = upper(hex(zeroblob(31))) || 'AF'",
+                "malformed digest",
+            ),
+            (
+                "UPDATE evaluations SET plugin_digest = 'x'",
+                "malformed digest",
+            ),
+            ("UPDATE evaluations SET logs = '['", "malformed JSON"),
+            (
+                "UPDATE finalizations SET scheduled_at = 5 WHERE day = '2026-08-21'",
+                "out of order",
+            ),
+            (
+                "UPDATE finalizations SET day = 'today' WHERE day = '2026-08-21'",
+                "that are none",
+            ),
+            (
+                "UPDATE challenges SET first_day = '2026-08-22'",
+                "challenge's first",
+            ),
+            (
+                "INSERT INTO weight_vectors VALUES ('2026-08-23', '[]', '[]', '{}', 1)",
+                "vectors of days",
+            ),
+            (
+                "INSERT INTO outbox (kind, subject, queued_at) VALUES ('x', '', 0)",
+                "unknown kind",
+            ),
+            (
+                "PRAGMA foreign_keys = 0; DELETE FROM evaluations",
+                "not there",
+            ),
+        ] {
+            let problems = problems(sql);
+            let is_found = |(error, what): &(bool, String)| *error && what.contains(found);
+            assert!(problems.iter().any(is_found), "{sql}: {problems:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_only_odd_is_no_error() {
+        for (sql, found) in [
+            (
+                "UPDATE finalizations SET finalized_at = 0 WHERE day = '2026-08-22'",
+                "moved back",
+            ),
+            (
+                "INSERT INTO outbox (kind, subject, queued_at) VALUES ('commit', '7', 0)",
+                "not there",
+            ),
+        ] {
+            let problems = problems(sql);
+            assert_eq!(problems.len(), 1, "{problems:?}");
+            assert!(
+                !problems[0].0 && problems[0].1.contains(found),
+                "{problems:?}"
+            );
+        }
+    }
+}
