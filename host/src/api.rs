@@ -28,6 +28,7 @@ pub use problem::Problem;
 
 use crate::config::Config;
 use crate::scoring::Pipeline;
+use crate::storage::PollState;
 use axum::Router;
 use axum::middleware::from_fn;
 use axum::routing::get;
@@ -45,6 +46,8 @@ struct App(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     pipeline: Pipeline,
+    /// What came of asking for each validator's commits.
+    polls: PollState,
     ciphertexts: Ciphertexts,
     /// Places for streams of events.
     streams: Arc<Semaphore>,
@@ -61,11 +64,16 @@ impl std::ops::Deref for App {
 }
 
 /// The public and the private router. Streams end once `stop` is cancelled.
-pub fn routers(pipeline: &Pipeline, stop: &CancellationToken) -> (Router, Router) {
+pub fn routers(
+    pipeline: &Pipeline,
+    polls: &PollState,
+    stop: &CancellationToken,
+) -> (Router, Router) {
     let config = &pipeline.config;
     let places = config.public.max_streams.min(Semaphore::MAX_PERMITS);
     let app = App(Arc::new(Shared {
         pipeline: pipeline.clone(),
+        polls: polls.clone(),
         ciphertexts: Ciphertexts::default(),
         streams: Arc::new(Semaphore::new(places)),
         stop: stop.clone(),

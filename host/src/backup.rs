@@ -19,7 +19,7 @@ use crate::scoring::Pipeline;
 use crate::store::StoreError;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
@@ -116,6 +116,9 @@ impl Keeper {
     fn new(pipeline: Pipeline) -> Self {
         let path = pipeline.config.backup_path();
         let period = Duration::from_secs_f64(pipeline.config.backup.interval_s.max(0.01));
+        if let Some(at) = written_at(&path) {
+            pipeline.metrics.backed_up(at);
+        }
         Keeper {
             pipeline,
             path,
@@ -175,6 +178,12 @@ impl Keeper {
         let seed = self.pipeline.deployment_seed();
         write(store, seed, &self.path, now).await.map(Some)
     }
+}
+
+/// When the file that is there was written, in seconds since the Unix epoch.
+fn written_at(path: &Path) -> Option<f64> {
+    let at = std::fs::metadata(path).ok()?.modified().ok()?;
+    Some(at.duration_since(UNIX_EPOCH).ok()?.as_secs_f64())
 }
 
 /// What the file that is there was written at. A file that is not of this database is

@@ -184,7 +184,7 @@ pub struct Public {
     /// Whether `POST /get_scoring_result` wants the signature of a validator with
     /// enough stake. Default: no.
     pub signed_results: bool,
-    /// Streams of events at a time. More are answered with 503. Default: 256.
+    /// Streams of events at a time, at most a million. More are answered with 503. Default: 256.
     pub max_streams: usize,
 }
 
@@ -347,6 +347,7 @@ impl Config {
         }
         let at_most = [
             ("public.max_requests", self.public.max_requests, 1_000_000),
+            ("public.max_streams", self.public.max_streams, 1_000_000),
             (
                 "sandbox.max_concurrent_calls",
                 self.sandbox.max_concurrent_calls.unwrap_or(1) as usize,

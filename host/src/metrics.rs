@@ -1,14 +1,19 @@
 //! What Prometheus sees. The text beside a metric is its help.
 
+mod gauges;
+
 use crate::sandbox::{CacheUse, CallReport, Outcome, SolveRecord};
 use crate::store::CommitState;
+use gauges::{Current, Known};
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
+use std::collections::BTreeSet;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -46,6 +51,16 @@ struct OutcomeLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct VersionLabels {
+    version: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RouteLabels {
+    route: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
     route: String,
     method: String,
@@ -68,7 +83,7 @@ struct DeliveryLabels {
     outcome: &'static str,
 }
 
-type Seconds = Family<ChallengeLabels, Histogram, fn() -> Histogram>;
+type Seconds<Labels = ChallengeLabels> = Family<Labels, Histogram, fn() -> Histogram>;
 
 fn seconds() -> Histogram {
     // A millisecond to about nine minutes.
@@ -84,6 +99,10 @@ fn hours() -> Histogram {
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
+    /// Every challenge that was active since the start.
+    seen: Mutex<BTreeSet<String>>,
+    build_info: Family<VersionLabels, Gauge>,
+    last_step: Known<f64>,
     evaluations: Family<CallLabels, Counter>,
     evaluation_seconds: Seconds,
     evaluation_fuel: Family<ChallengeLabels, Counter>,
@@ -92,39 +111,43 @@ pub struct Metrics {
     solve_fuel: Family<ChallengeLabels, Counter>,
     comparisons: Family<CallLabels, Counter>,
     verdicts: Family<CallLabels, Counter>,
-    finalizations: Family<CallLabels, Counter>,
+    weight_calls: Family<CallLabels, Counter>,
     finalization_lateness: Family<ChallengeLabels, Gauge<f64, AtomicU64>>,
-    commit_to_score: Family<ChallengeLabels, Histogram, fn() -> Histogram>,
+    finalization_overdue: Current<ChallengeLabels, f64, AtomicU64>,
+    commit_to_score: Seconds,
     queue_depth: Gauge,
     queue_age: Gauge<f64, AtomicU64>,
     cache: Family<OutcomeLabels, Counter>,
     compile_seconds: Histogram,
-    plugin_state: Family<PluginLabels, Gauge>,
-    commits: Family<StateLabels, Gauge>,
-    commit_faults: Family<FaultLabels, Gauge>,
+    plugin_state: Current<PluginLabels>,
+    commits: Current<StateLabels>,
+    commit_faults: Current<FaultLabels>,
     polls: Family<OutcomeLabels, Counter>,
     poll_seconds: Histogram,
     validators: Family<OutcomeLabels, Gauge>,
-    poll_age: Family<ValidatorLabels, Gauge<f64, AtomicU64>>,
+    poll_age: Current<ValidatorLabels, f64, AtomicU64>,
     pushes: Family<OutcomeLabels, Counter>,
     finalization_seconds: Seconds,
-    is_done: Family<ChallengeLabels, Gauge>,
+    is_done: Current<ChallengeLabels>,
     outbox_depth: Family<KindLabels, Gauge>,
     outbox_refused: Family<KindLabels, Gauge>,
     outbox_age: Family<KindLabels, Gauge<f64, AtomicU64>>,
     deliveries: Family<DeliveryLabels, Counter>,
-    stake_sufficient: Gauge,
-    backup_time: Gauge<f64, AtomicU64>,
+    stake_sufficient: Known<i64>,
+    backup_time: Known<f64>,
     database_bytes: Gauge,
     event_streams: Gauge,
     requests: Family<RequestLabels, Counter>,
-    request_seconds: Histogram,
+    request_seconds: Seconds<RouteLabels>,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("proctor");
         let metrics = Metrics {
+            seen: Mutex::default(),
+            build_info: Family::default(),
+            last_step: Known::default(),
             evaluations: Family::default(),
             evaluation_seconds: Family::new_with_constructor(seconds),
             evaluation_fuel: Family::default(),
@@ -133,36 +156,48 @@ impl Default for Metrics {
             solve_fuel: Family::default(),
             comparisons: Family::default(),
             verdicts: Family::default(),
-            finalizations: Family::default(),
+            weight_calls: Family::default(),
             finalization_lateness: Family::default(),
+            finalization_overdue: Current::default(),
             commit_to_score: Family::new_with_constructor(hours),
             queue_depth: Gauge::default(),
             queue_age: Gauge::default(),
             cache: Family::default(),
             compile_seconds: seconds(),
-            plugin_state: Family::default(),
-            commits: Family::default(),
-            commit_faults: Family::default(),
+            plugin_state: Current::default(),
+            commits: Current::default(),
+            commit_faults: Current::default(),
             polls: Family::default(),
             poll_seconds: seconds(),
             validators: Family::default(),
-            poll_age: Family::default(),
+            poll_age: Current::default(),
             pushes: Family::default(),
             finalization_seconds: Family::new_with_constructor(seconds),
-            is_done: Family::default(),
+            is_done: Current::default(),
             outbox_depth: Family::default(),
             outbox_refused: Family::default(),
             outbox_age: Family::default(),
             deliveries: Family::default(),
-            stake_sufficient: Gauge::default(),
-            backup_time: Gauge::default(),
+            stake_sufficient: Known::default(),
+            backup_time: Known::default(),
             database_bytes: Gauge::default(),
             event_streams: Gauge::default(),
             requests: Family::default(),
-            request_seconds: seconds(),
+            request_seconds: Family::new_with_constructor(seconds),
             registry: Registry::default(),
         };
         let r = &mut registry;
+        r.register(
+            "build_info",
+            "1 for the version of this program",
+            metrics.build_info.clone(),
+        );
+        r.register_with_unit(
+            "last_step_time",
+            "When the pipeline last went over all commits, since the Unix epoch",
+            Unit::Seconds,
+            metrics.last_step.clone(),
+        );
         r.register(
             "evaluations",
             "Evaluations of submissions that ended, by outcome",
@@ -206,9 +241,9 @@ impl Default for Metrics {
             metrics.verdicts.clone(),
         );
         r.register(
-            "finalizations",
+            "weight_calls",
             "Calls of get-weights, by outcome",
-            metrics.finalizations.clone(),
+            metrics.weight_calls.clone(),
         );
         r.register_with_unit(
             "finalization_lateness",
@@ -217,18 +252,24 @@ impl Default for Metrics {
             metrics.finalization_lateness.clone(),
         );
         r.register_with_unit(
+            "finalization_overdue",
+            "Time since the first scoring hour that is still to be finalized, 0 if none is",
+            Unit::Seconds,
+            metrics.finalization_overdue.family.clone(),
+        );
+        r.register_with_unit(
             "commit_to_score",
             "Time from a commit to its verdict",
             Unit::Seconds,
             metrics.commit_to_score.clone(),
         );
         r.register(
-            "queue_depth",
+            "evaluation_queue_depth",
             "Evaluations that wait or run",
             metrics.queue_depth.clone(),
         );
         r.register_with_unit(
-            "queue_age",
+            "evaluation_queue_age",
             "Age of the oldest evaluation that waits or runs",
             Unit::Seconds,
             metrics.queue_age.clone(),
@@ -247,17 +288,17 @@ impl Default for Metrics {
         r.register(
             "plugin_state",
             "1 for the state that a plugin's file is in",
-            metrics.plugin_state.clone(),
+            metrics.plugin_state.family.clone(),
         );
         r.register(
             "commits",
             "Commits by challenge and state",
-            metrics.commits.clone(),
+            metrics.commits.family.clone(),
         );
         r.register(
             "commit_faults",
             "Keys and commits of validators that did not verify",
-            metrics.commit_faults.clone(),
+            metrics.commit_faults.family.clone(),
         );
         r.register(
             "polls",
@@ -279,7 +320,7 @@ impl Default for Metrics {
             "poll_age",
             "Time since the commits of a validator were last read",
             Unit::Seconds,
-            metrics.poll_age.clone(),
+            metrics.poll_age.family.clone(),
         );
         r.register(
             "pushes",
@@ -295,7 +336,7 @@ impl Default for Metrics {
         r.register(
             "is_done",
             "1 if the challenge's finalization of today has run",
-            metrics.is_done.clone(),
+            metrics.is_done.family.clone(),
         );
         r.register(
             "outbox_depth",
@@ -351,6 +392,11 @@ impl Default for Metrics {
             Unit::Seconds,
             metrics.request_seconds.clone(),
         );
+        let version = env!("CARGO_PKG_VERSION");
+        metrics
+            .build_info
+            .get_or_create(&VersionLabels { version })
+            .set(1);
         Metrics {
             registry,
             ..metrics
@@ -368,11 +414,38 @@ impl Metrics {
         out
     }
 
+    /// The pipeline went over all commits, at this time in seconds since the Unix
+    /// epoch.
+    pub fn stepped(&self, at: f64) {
+        self.last_step.set(at);
+    }
+
+    /// The challenges that are active. What alerts count begins at 0 for one that is
+    /// new, or its first failure would be no increase; the gauges of one that is gone
+    /// vanish.
+    pub fn set_challenges<'a>(&self, active: impl Iterator<Item = &'a str>) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut gone = seen.clone();
+        for challenge in active {
+            gone.remove(challenge);
+            if seen.insert(challenge.to_owned()) {
+                for family in [&self.evaluations, &self.verdicts, &self.weight_calls] {
+                    for outcome in Outcome::ALL {
+                        family.get_or_create(&call(challenge, outcome)).inc_by(0);
+                    }
+                }
+            }
+        }
+        for labels in gone.into_iter().map(of_challenge) {
+            self.finalization_lateness.remove(&labels);
+            // A call that runs on may have told it again.
+            self.evaluation_memory.remove(&labels);
+        }
+    }
+
     /// An evaluation ended, or was put back.
     pub fn evaluated(&self, challenge: &str, outcome: Outcome, report: &CallReport) {
-        let labels = ChallengeLabels {
-            challenge: challenge.to_owned(),
-        };
+        let labels = of_challenge(challenge);
         self.evaluations
             .get_or_create(&call(challenge, outcome))
             .inc();
@@ -388,9 +461,7 @@ impl Metrics {
 
     /// A submission was run on one task.
     pub fn solved(&self, challenge: &str, solve: SolveRecord) {
-        let labels = ChallengeLabels {
-            challenge: challenge.to_owned(),
-        };
+        let labels = of_challenge(challenge);
         self.solves
             .get_or_create(&call(challenge, solve.outcome))
             .inc();
@@ -411,16 +482,14 @@ impl Metrics {
 
     /// `get-weights` was called.
     pub fn paid(&self, challenge: &str, outcome: Outcome) {
-        self.finalizations
+        self.weight_calls
             .get_or_create(&call(challenge, outcome))
             .inc();
     }
 
     /// A challenge was finalized on a day, so many seconds after the hour.
     pub fn finalized(&self, challenge: &str, late: f64, took: Duration) {
-        let labels = ChallengeLabels {
-            challenge: challenge.to_owned(),
-        };
+        let labels = of_challenge(challenge);
         self.finalization_lateness.get_or_create(&labels).set(late);
         self.finalization_seconds
             .get_or_create(&labels)
@@ -429,9 +498,7 @@ impl Metrics {
 
     /// A commit has its verdict, so many seconds after it was made.
     pub fn scored(&self, challenge: &str, took: f64) {
-        let labels = ChallengeLabels {
-            challenge: challenge.to_owned(),
-        };
+        let labels = of_challenge(challenge);
         self.commit_to_score.get_or_create(&labels).observe(took);
     }
 
@@ -456,32 +523,35 @@ impl Metrics {
 
     /// The states of all plugins, by file name. Those that are gone vanish.
     pub fn set_plugins<'a>(&self, states: impl Iterator<Item = (&'a str, &'static str)>) {
-        self.plugin_state.clear();
-        for (plugin, state) in states {
+        self.plugin_state.set(states.map(|(plugin, state)| {
             let plugin = plugin.to_owned();
-            self.plugin_state
-                .get_or_create(&PluginLabels { plugin, state })
-                .set(1);
-        }
+            (PluginLabels { plugin, state }, 1)
+        }));
     }
 
-    /// How many commits of a challenge are in a state.
-    pub fn set_commits(&self, challenge: &str, state: CommitState, count: i64) {
-        let labels = StateLabels {
-            challenge: challenge.to_owned(),
-            state: state.name(),
-        };
-        self.commits.get_or_create(&labels).set(count);
+    /// How many commits of each challenge are in each state. Those that are left out
+    /// vanish.
+    pub fn set_commits<'a>(&self, counts: impl Iterator<Item = (&'a str, CommitState, i64)>) {
+        self.commits.set(counts.map(|(challenge, state, count)| {
+            let labels = StateLabels {
+                challenge: challenge.to_owned(),
+                state: state.name(),
+            };
+            (labels, count)
+        }));
     }
 
-    /// How many faults a validator was counted for.
-    pub fn set_faults(&self, validator_uid: u16, code: String, count: u64) {
-        let labels = FaultLabels {
-            validator_uid,
-            code,
-        };
-        let count = i64::try_from(count).unwrap_or(i64::MAX);
-        self.commit_faults.get_or_create(&labels).set(count);
+    /// How many faults each validator was counted for, by code. Those that are left
+    /// out vanish.
+    pub fn set_faults(&self, counts: impl Iterator<Item = (u16, String, u64)>) {
+        self.commit_faults
+            .set(counts.map(|(validator_uid, code, count)| {
+                let labels = FaultLabels {
+                    validator_uid,
+                    code,
+                };
+                (labels, i64::try_from(count).unwrap_or(i64::MAX))
+            }));
     }
 
     /// A validator's commits were asked for: `changed`, `unchanged`, or the code of
@@ -504,12 +574,8 @@ impl Metrics {
     /// How many seconds ago each validator's commits were last read. Those that
     /// are not asked any more vanish.
     pub fn set_poll_ages(&self, ages: impl Iterator<Item = (u16, f64)>) {
-        self.poll_age.clear();
-        for (validator_uid, age) in ages {
-            self.poll_age
-                .get_or_create(&ValidatorLabels { validator_uid })
-                .set(age);
-        }
+        self.poll_age
+            .set(ages.map(|(validator_uid, age)| (ValidatorLabels { validator_uid }, age)));
     }
 
     /// A validator pushed its commits: `ok`, or the code of what was wrong.
@@ -517,12 +583,18 @@ impl Metrics {
         self.pushes.get_or_create(&OutcomeLabels { outcome }).inc();
     }
 
-    /// Whether today's finalization of a challenge has run.
-    pub fn set_is_done(&self, challenge: &str, is_done: bool) {
-        let labels = ChallengeLabels {
-            challenge: challenge.to_owned(),
-        };
-        self.is_done.get_or_create(&labels).set(is_done.into());
+    /// Whether today's finalization of each challenge has run. Those that are left
+    /// out vanish.
+    pub fn set_is_done<'a>(&self, challenges: impl Iterator<Item = (&'a str, bool)>) {
+        self.is_done
+            .set(challenges.map(|(name, is_done)| (of_challenge(name), is_done.into())));
+    }
+
+    /// For how many seconds each challenge could have been finalized and is not; 0 if
+    /// nothing is due. Those that are left out vanish.
+    pub fn set_overdue<'a>(&self, challenges: impl Iterator<Item = (&'a str, f64)>) {
+        self.finalization_overdue
+            .set(challenges.map(|(name, overdue)| (of_challenge(name), overdue)));
     }
 
     /// What of a kind others are still to be told: how much, how much of it they
@@ -567,19 +639,107 @@ impl Metrics {
 
     /// A request was answered.
     pub fn request(&self, route: &str, method: &str, status: u16, elapsed: Duration) {
+        let route = route.to_owned();
+        self.request_seconds
+            .get_or_create(&RouteLabels {
+                route: route.clone(),
+            })
+            .observe(elapsed.as_secs_f64());
         let labels = RequestLabels {
-            route: route.to_owned(),
+            route,
             method: method.to_owned(),
             status,
         };
         self.requests.get_or_create(&labels).inc();
-        self.request_seconds.observe(elapsed.as_secs_f64());
     }
+}
+
+fn of_challenge(challenge: impl Into<String>) -> ChallengeLabels {
+    let challenge = challenge.into();
+    ChallengeLabels { challenge }
 }
 
 fn call(challenge: &str, outcome: Outcome) -> CallLabels {
     CallLabels {
         challenge: challenge.to_owned(),
         outcome: outcome.code(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The samples of a challenge whose name begins so.
+    fn samples(metrics: &Metrics, name: &str) -> Vec<String> {
+        let text = metrics.encode();
+        let of = |line: &&str| line.starts_with(name) && line.contains("challenge=\"c\"");
+        text.lines().filter(of).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn what_alerts_count_begins_at_0_and_goes_on() {
+        let metrics = Metrics::default();
+        let counts = || {
+            ["evaluations", "verdicts", "weight_calls"].map(|name| {
+                let samples = samples(&metrics, &format!("proctor_{name}_total"));
+                let ends = |end| samples.iter().filter(|line| line.ends_with(end)).count();
+                (ends(" 0"), ends(" 1"))
+            })
+        };
+        metrics.set_challenges(["c"].into_iter());
+        assert_eq!(counts(), [(12, 0); 3]);
+        metrics.judged("c", Outcome::Trap);
+        metrics.set_challenges(["c"].into_iter());
+        assert_eq!(counts(), [(12, 0), (11, 1), (12, 0)]);
+    }
+
+    #[test]
+    fn the_gauges_of_a_challenge_vanish_with_it() {
+        let metrics = Metrics::default();
+        let report = |active: &[&'static str]| {
+            let each = || active.iter().copied();
+            metrics.set_challenges(each());
+            metrics.set_commits(each().map(|name| (name, CommitState::Failed, 2)));
+            metrics.set_is_done(each().map(|name| (name, false)));
+            metrics.set_overdue(each().map(|name| (name, 0.5)));
+        };
+        let gauges = [
+            "proctor_commits{",
+            "proctor_is_done{",
+            "proctor_finalization_overdue_seconds{",
+            "proctor_finalization_lateness_seconds{",
+        ];
+        let told = || gauges.map(|name| samples(&metrics, name).len());
+        report(&["c", "other"]);
+        metrics.finalized("c", 1.0, Duration::ZERO);
+        metrics.finalized("other", 1.0, Duration::ZERO);
+        assert_eq!(told(), [1; 4]);
+        report(&["other"]);
+        assert_eq!(told(), [0; 4]);
+        assert!(
+            metrics
+                .encode()
+                .contains("overdue_seconds{challenge=\"other\"} 0.5")
+        );
+        report(&["c"]);
+        assert_eq!(told(), [1, 1, 1, 0]);
+    }
+
+    #[test]
+    fn nothing_is_said_of_stake_and_backup_before_they_are_known() {
+        let metrics = Metrics::default();
+        let told = |name| metrics.encode().lines().any(|line| line.starts_with(name));
+        let names = [
+            "proctor_stake_sufficient 0",
+            "proctor_backup_time_seconds 5.0",
+            "proctor_last_step_time_seconds 6.0",
+        ];
+        assert_eq!(names.map(told), [false; 3]);
+        assert!(!metrics.encode().contains("stake_sufficient"));
+        metrics.set_stake_sufficient(false);
+        metrics.backed_up(5.0);
+        metrics.stepped(6.0);
+        assert_eq!(names.map(told), [true; 3]);
     }
 }

@@ -154,6 +154,10 @@ async fn tidy(pipeline: &Pipeline, now: f64) -> Result<(), RetentionError> {
     Ok(())
 }
 
+/// What leaves with a day: commits, as (number, revision), and rows of the ledger, as
+/// (day, challenge).
+type Leaving = (Vec<(i64, i64)>, Vec<(String, String)>);
+
 /// Has days leave the database.
 #[derive(Debug, Clone)]
 pub struct Compaction {
@@ -230,7 +234,7 @@ impl Compaction {
             max_unique_commits: self.max_unique_commits,
         };
         let published = published(store).await?;
-        let mut days: BTreeMap<String, (Vec<(i64, i64)>, Vec<(String, String)>)> = BTreeMap::new();
+        let mut days: BTreeMap<String, Leaving> = BTreeMap::new();
         for known in spent(&commits, &published, rules) {
             let of_day = days.entry(self.day_of(known)).or_default();
             of_day.0.push((known.commit.id, known.commit.revision));

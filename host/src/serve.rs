@@ -6,8 +6,8 @@ use crate::host::Host;
 use crate::outbox::Outbox;
 use crate::plugins::watch;
 use crate::scoring::Pipeline;
-use crate::storage::{Client, Poller, StorageError};
-use crate::{api, backup, clock};
+use crate::storage::{Client, PollState, Poller, StorageError};
+use crate::{api, backup, clock, retention};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -97,14 +97,20 @@ pub async fn serve(
         let (pipeline, stop) = (pipeline.clone(), stop.clone());
         async move { pipeline.work(stop).await }
     });
+    let mut polls = PollState::default();
     if let Some(client) = &client {
         let poller = Poller::new(client.clone(), pipeline.resources().clone());
+        polls = poller.state();
         loops.spawn(poller.run(stop.clone()));
     }
     let (resources, results) = (pipeline.resources().clone(), pipeline.results().clone());
     loops.spawn(Outbox::new(resources, results, client, archive).run(stop.clone()));
-    loops.spawn(backup::run(pipeline.clone(), stop.clone()));
-    let listeners = api::listen(public, admin, &pipeline, &stop);
+    loops.spawn(retention::run(pipeline.clone(), stop.clone()));
+    // It ends after all that changes anything, so that its last backup has it.
+    let last = CancellationToken::new();
+    let _last_ends_with_this = last.clone().drop_guard();
+    let keeper = tokio::spawn(backup::run(pipeline.clone(), last.clone()));
+    let listeners = api::listen(public, admin, &pipeline, &polls, &stop);
     let drained = async {
         stop.cancelled().await;
         tokio::time::sleep(DRAIN).await;
@@ -118,6 +124,8 @@ pub async fn serve(
     stop.cancel();
     // A panic in there was logged by the runtime; there is nothing to be saved.
     while loops.join_next().await.is_some() {}
+    last.cancel();
+    let _ = keeper.await;
     tracing::info!("stopped");
     Ok(())
 }

@@ -29,8 +29,8 @@ pub use finalizations::{Finalization, FinalizationRow, Settled, WeightVectorRow}
 pub use intake::{Claim, Ingested, Intake, Report, ViewRow};
 pub use outbox::{Notice, OutboxDepth, OutboxKind, OutboxRow};
 pub use pages::{
-    ClaimedCommit, CommitFilter, CommitSummary, EvaluationSummary, FinalizationSummary, MinerHistory,
-    StandingKey, ViewSummary,
+    ClaimedCommit, CommitFilter, CommitSummary, EvaluationSummary, FinalizationSummary,
+    MinerHistory, StandingKey, ViewSummary,
 };
 
 use rusqlite::{Connection, OpenFlags, Transaction};

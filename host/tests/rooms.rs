@@ -137,3 +137,22 @@ fn lower_rooms_do_not_look_up() {
         assert_eq!(looking, [""; 0], "{room} must not know {above:?}");
     }
 }
+
+#[test]
+fn the_tests_that_the_documents_name_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let text = fs::read_to_string(root.join("docs/scoring-api.md")).unwrap();
+    let (_, table) = text.split_once("| there | here | test |").unwrap();
+    let names = table.split('`').filter(|name| {
+        let is_name = |c: char| c.is_ascii_lowercase() || c == '_';
+        name.len() > 15 && name.chars().all(is_name)
+    });
+    let rooms = ["host/src", "host/tests", "tests", "plugin-sdk"];
+    let files = rooms.iter().flat_map(|room| sources(&root.join(room)));
+    let rust = files.filter(|file| file.extension().is_some_and(|e| e == "rs"));
+    let code: String = rust.map(|file| fs::read_to_string(file).unwrap()).collect();
+    let missing: Vec<&str> = names
+        .filter(|name| !code.contains(&format!("fn {name}()")))
+        .collect();
+    assert_eq!(missing, [""; 0]);
+}

@@ -141,8 +141,21 @@ fn the_domain_is_measured() {
             vec![digits, ("outcome", "out_of_fuel")],
             2.0,
         ),
-        ("proctor_queue_depth", vec![], 0.0),
-        ("proctor_queue_age_seconds", vec![], 0.0),
+        ("proctor_evaluation_queue_depth", vec![], 0.0),
+        ("proctor_evaluation_queue_age_seconds", vec![], 0.0),
+        ("proctor_is_done", vec![digits], 1.0),
+        ("proctor_finalization_overdue_seconds", vec![], 0.0),
+        ("proctor_build_info", vec![], 1.0),
+        (
+            "proctor_last_step_time_seconds",
+            vec![],
+            crate::support::START,
+        ),
+        (
+            "proctor_http_request_seconds_count",
+            vec![("route", "/livez")],
+            1.0,
+        ),
         (
             "proctor_compile_cache_total",
             vec![("outcome", "miss")],
@@ -183,11 +196,58 @@ fn the_domain_is_measured() {
 }
 
 #[test]
+fn the_gauges_of_a_challenge_vanish_when_it_retires() {
+    let world = World::new().with_digits();
+    let commit = Commit::new(3, &world.add_artifact("knn"), 30.0);
+    world.ingest(0, &all_revealed([&commit]));
+    let mut server = world.serve(&[]);
+    server.wait_for("finalized");
+    let told = || {
+        let metrics = Metrics::of(&server.admin_get("/metrics"));
+        let gauges = [
+            "proctor_is_done",
+            "proctor_commits",
+            "proctor_finalization_overdue_seconds",
+            "proctor_finalization_lateness_seconds",
+            "proctor_evaluation_memory_bytes",
+        ];
+        let told = gauges.map(|name| metrics.families.contains_key(name));
+        let counted = metrics.sum("proctor_verdicts_total", &[]);
+        (told, counted)
+    };
+    assert_eq!(told(), ([true; 5], 1.0));
+    std::fs::remove_file(world.plugins().join("digits.wasm")).unwrap();
+    crate::support::until("it is gone", || told() == ([false; 5], 1.0));
+    server.stop();
+}
+
+#[test]
+fn the_time_of_the_backup_is_known_after_a_start() {
+    let world = World::new().with_digits();
+    let commit = Commit::new(3, &world.add_artifact("knn"), 30.0);
+    world.ingest(0, &all_revealed([&commit]));
+    let mut server = world.serve(&[]);
+    server.wait_for("finalized");
+    server.stop();
+    let path = world.data().join("scoring_results.json");
+    let file = std::fs::File::options().write(true).open(path).unwrap();
+    let at = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000);
+    file.set_modified(at).unwrap();
+    let server = world.serve(&[]);
+    crate::support::until("its time is told", || {
+        let metrics = Metrics::of(&server.admin_get("/metrics"));
+        metrics.sum("proctor_backup_time_seconds", &[]) == 1_000.0
+    });
+    server.stop();
+}
+
+#[test]
 fn metrics_are_public_only_where_that_is_wanted() {
     let world = World::new();
     let server = world.serve(&["public.metrics=true"]);
     let public = Metrics::of(&server.get("/metrics"));
-    assert!(public.families.contains_key("proctor_queue_depth"));
+    let depth = "proctor_evaluation_queue_depth";
+    assert!(public.families.contains_key(depth));
     Metrics::of(&server.admin_get("/metrics"));
     server.stop();
 }
@@ -202,8 +262,13 @@ fn evaluations_that_wait_are_measured_with_their_age() {
     world.pass(90.0);
     crate::support::until("it is 90 seconds old", || {
         let metrics = Metrics::of(&server.admin_get("/metrics"));
-        let (depth, age) = ("proctor_queue_depth", "proctor_queue_age_seconds");
-        [depth, age].map(|name| metrics.sum(name, &[])) == [1.0, 90.0]
+        let names = [
+            "proctor_evaluation_queue_depth",
+            "proctor_evaluation_queue_age_seconds",
+            // Since 14:00, an hour before the start.
+            "proctor_finalization_overdue_seconds",
+        ];
+        names.map(|name| metrics.sum(name, &[])) == [1.0, 90.0, 3690.0]
     });
     server.stop();
 }

@@ -2,7 +2,8 @@
 //! flags, its hotkey check, its clients.
 
 use crate::commits::{Commit, HOUR, all_revealed};
-use crate::support::{Server, World, neuron, run};
+use crate::support::{Server, World, neuron, run, until};
+use proctor_dev_storage::{Clock, FakeStorage, Options};
 use proctor_host::chain::Hotkey;
 use serde_json::{Value, json};
 use std::fs;
@@ -195,4 +196,34 @@ fn python(server: &Server, encrypted: &str) {
         "{}",
         ran.stderr
     );
+}
+
+#[test]
+fn who_is_not_registered_signs_as_itself() {
+    let world = World::new().with_digits();
+    let storage = FakeStorage::start(Options {
+        clock: Clock::File(world.clock()),
+        ..Options::default()
+    })
+    .unwrap();
+    let digest = world.add_artifact("knn");
+    let commit = Commit::at(
+        "miner-3",
+        &format!("digits---sha256:{digest}"),
+        world.now() - 30.0 * HOUR,
+    );
+    world.ingest(0, &all_revealed([&commit]));
+    let url = format!("storage.url={}", storage.url());
+    let server = Server::start(&mut serve(&world, &["--set", &url]));
+    until("a score is uploaded", || !storage.uploads(0).is_empty());
+    let upload = storage.uploads(0).remove(0);
+    assert_eq!((upload.uid, upload.hotkey), (Some(-1), Some(address())));
+    // What came of asking the service for each validator is shown.
+    let state = server.admin_get("/v1/state/validators").json();
+    let poll = &state["validators"][0]["poll"];
+    assert!(
+        ["changed", "unchanged"].contains(&poll["outcome"].as_str().unwrap()),
+        "{state}"
+    );
+    server.stop();
 }

@@ -223,7 +223,8 @@ solver = {{ fuel = 100000000, memory_bytes = 16777216 }}
         // What it logs last of a look may be the first that it does.
         for _ in 0..2 {
             let challenge = format!("look-{}", LOOKS.fetch_add(1, Ordering::Relaxed));
-            let commit = Commit::at(miner, "nonsense", self.now() - 3.0 * DAY);
+            let text = format!("{challenge}---no artifact");
+            let commit = Commit::at(miner, &text, self.now() - 3.0 * DAY);
             let commits = json!({ miner: { &challenge: commit.revealed() } });
             self.ingest(1, &json!({ "miner_commits": commits }));
             server.wait(|event| event.is("commit refused") && event.text("challenge") == challenge);

@@ -3,6 +3,7 @@
 use super::idle::Patient;
 use super::routers;
 use crate::scoring::Pipeline;
+use crate::storage::PollState;
 use std::io;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -22,9 +23,10 @@ pub async fn listen(
     public: TcpListener,
     admin: TcpListener,
     pipeline: &Pipeline,
+    polls: &PollState,
     stop: &CancellationToken,
 ) -> io::Result<()> {
-    let (public_router, admin_router) = routers(pipeline, stop);
+    let (public_router, admin_router) = routers(pipeline, polls, stop);
     let config = &pipeline.config.public;
     let patience = IDLE + Duration::from_millis(config.timeout_ms);
     // Beside those that are answered, as many may wait to ask.

@@ -6,12 +6,12 @@ use super::page::Page;
 use super::params::{Params, Segments};
 use super::problem::Problem;
 use super::views::{CommitView, SeenView, summary};
+use crate::storage::PollStatus;
 use crate::store::{CommitSummary, EvaluationSummary, MinerHistory};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Answer of `GET /v1/state/validators`.
@@ -40,7 +40,7 @@ struct ValidatorView {
     /// What did not verify, by code.
     faults: BTreeMap<String, u64>,
     /// How asking the storage service for it went.
-    poll: Option<Value>,
+    poll: Option<PollStatus>,
 }
 
 /// Parameters of a page.
@@ -185,6 +185,12 @@ pub(super) async fn validators(State(app): State<App>) -> Result<Json<ValidatorL
         faults: BTreeMap::new(),
         poll: None,
     }));
+    for poll in app.0.polls.snapshot() {
+        let asked = validators.iter_mut().find(|v| v.uid == poll.validator_uid);
+        if let Some(validator) = asked {
+            validator.poll = Some(poll);
+        }
+    }
     validators.sort_by_key(|validator| validator.uid);
     Ok(Json(ValidatorList { validators }))
 }

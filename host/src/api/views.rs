@@ -2,9 +2,8 @@
 
 use super::ciphertexts::digest;
 use super::problem::Problem;
-use crate::sandbox::Outcome;
 use crate::sandbox::types::ScoringLog;
-use crate::scoring::StoredComparison;
+use crate::scoring::{StoredComparison, public_error};
 use crate::store::{Claim, CommitRow, CommitState, CommitSummary, EvaluationRow};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -187,17 +186,10 @@ impl CommitDetail {
 
 impl ScoringLogView {
     fn new(log: ScoringLog) -> Self {
-        // The rest of an error is the submission's own text, by which it could
-        // publish the tasks that it was given.
-        let code = |error: String| {
-            let code = error.split(':').next().unwrap_or_default();
-            let code = Outcome::from_code(code).map_or("invalid_solution", Outcome::code);
-            code.to_owned()
-        };
         ScoringLogView {
             score: log.score,
             baseline_score: log.baseline_score,
-            error: log.error.map(code),
+            error: log.error.as_deref().map(public_error),
         }
     }
 }

@@ -147,7 +147,6 @@ fn is_list(file: &mut impl BufRead) -> io::Result<bool> {
 
 /// An item of the file of the API that Proctor replaces.
 #[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
 struct ForeignItem {
     #[serde(rename = "challenge_name")]
     _challenge_name: String,
@@ -195,9 +194,12 @@ fn checksum_fits(file: &mut File) -> io::Result<bool> {
     Ok(end == format!("{}{checksum}\"}}\n", String::from_utf8_lossy(CHECKSUM)))
 }
 
+/// Takes a row of a part into the database.
+type Insert<'a> = dyn FnMut(&str, Map<String, Value>) -> Result<(), StoreError> + 'a;
+
 /// Gives the rows to the database as they are read.
 struct Loading<'a> {
-    insert: &'a mut dyn FnMut(&str, Map<String, Value>) -> Result<(), StoreError>,
+    insert: &'a mut Insert<'a>,
     /// What was read of the first line; none of it once it was given.
     header: Map<String, Value>,
     rows: BTreeMap<String, u64>,

@@ -36,6 +36,7 @@ pub(super) struct Rules<'a> {
 /// - the best of each challenge, with which new ones are compared;
 /// - those in `published`, which validators still ask about;
 /// - those of which somebody is still to be told;
+/// - the last one, and the one that changed last: their numbers are not given again;
 /// - those that share a ciphertext with one that stays.
 ///
 /// What they come to does not change by that, now or later.
@@ -44,7 +45,11 @@ pub(super) fn spent<'a>(
     published: &HashSet<String>,
     rules: Rules<'_>,
 ) -> Vec<&'a Known> {
-    let needed = needed(commits, rules.max_unique_commits);
+    let mut needed = needed(commits, rules.max_unique_commits);
+    let rows = || commits.iter().map(|known| &known.commit);
+    let last_changed = rows().max_by_key(|commit| commit.revision);
+    needed.extend(rows().map(|commit| commit.id).max());
+    needed.extend(last_changed.map(|commit| commit.id));
     let leaves = |known: &Known| {
         let commit = &known.commit;
         is_over(known, rules)
@@ -168,9 +173,19 @@ mod tests {
         }
     }
 
-    fn ids(commits: &[Known]) -> Vec<i64> {
-        let spent = spent(commits, &HashSet::new(), RULES).into_iter();
+    /// What leaves, if one more comes in later.
+    fn left(commits: &[Known], published: &HashSet<String>) -> Vec<i64> {
+        let mut commits = commits.to_vec();
+        commits.push(Known {
+            commit: CommitRow::sample(99, "z"),
+            ..judged(99, "z", 0.0)
+        });
+        let spent = spent(&commits, published, RULES).into_iter();
         spent.map(|known| known.commit.id).collect()
+    }
+
+    fn ids(commits: &[Known]) -> Vec<i64> {
+        left(commits, &HashSet::new())
     }
 
     #[test]
@@ -239,14 +254,14 @@ mod tests {
             known.commit.accepted = Some(false);
         }
         let published = HashSet::from(["1".to_owned()]);
-        let left = |commits: &[Known]| {
-            let spent = spent(commits, &published, RULES).into_iter();
-            spent.map(|known| known.commit.id).collect::<Vec<_>>()
-        };
-        assert_eq!(left(&commits), [2, 3]);
+        assert_eq!(left(&commits, &published), [2, 3]);
         commits[1].commit.encrypted_commit = "3".into();
         commits[1].to_be_told = true;
-        assert_eq!(left(&commits), [0; 0], "2 has the ciphertext of 3");
+        assert_eq!(
+            left(&commits, &published),
+            [0; 0],
+            "2 has the ciphertext of 3"
+        );
     }
 
     /// The standing of a miner, by the rule itself.

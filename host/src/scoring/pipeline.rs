@@ -18,7 +18,7 @@ use crate::store::{
 };
 use crate::weights::{NoMinerError, QuantiseError};
 use serde_json::json;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Notify;
 
@@ -370,28 +370,35 @@ impl Pipeline {
             depth.jobs,
             depth.oldest.map_or(0.0, |oldest| (now - oldest).max(0.0)),
         );
+        let active = self.plugins.active();
+        self.metrics
+            .set_challenges(active.iter().map(|plugin| plugin.name()));
         let counts = self.store.commit_counts().await?;
-        let challenges: BTreeSet<&str> = counts
-            .iter()
-            .map(|(challenge, ..)| challenge.as_str())
-            .collect();
-        for challenge in challenges {
-            for state in CommitState::ALL {
-                let count = counts
-                    .iter()
-                    .find(|(name, at, _)| name == challenge && *at == state)
-                    .map_or(0, |(.., count)| *count);
-                self.metrics.set_commits(challenge, state, count);
+        let count_of = |challenge: &str, state| {
+            let mut counts = counts.iter();
+            let found = counts.find(|(name, at, _)| name == challenge && *at == state);
+            found.map_or(0, |(.., count)| *count)
+        };
+        self.metrics.set_commits(active.iter().flat_map(|plugin| {
+            let name = plugin.name();
+            CommitState::ALL.map(|state| (name, state, count_of(name, state)))
+        }));
+        let today = clock::day(now);
+        let mut overdue = Vec::new();
+        for plugin in &active {
+            if plugin.has(Capability::Scoring) || plugin.has(Capability::GetWeights) {
+                let days = self.unfinalized(plugin.name(), now).await?;
+                let due = days.first().map(|day| self.schedule.finalized_at(day));
+                overdue.push((plugin.name(), due.map_or(0.0, |due| (now - due).max(0.0))));
             }
         }
-        let today = clock::day(now);
-        for plugin in self.plugins.active() {
-            let is_done = self.results.is_done(plugin.name(), &[], &today);
-            self.metrics.set_is_done(plugin.name(), is_done);
-        }
-        for (validator_uid, code, count) in self.store.faults().await? {
-            self.metrics.set_faults(validator_uid, code, count);
-        }
+        let is_done = |name| self.results.is_done(name, &[], &today);
+        self.metrics
+            .set_is_done(overdue.iter().map(|(name, _)| (*name, is_done(name))));
+        self.metrics.set_overdue(overdue.into_iter());
+        self.metrics
+            .set_faults(self.store.faults().await?.into_iter());
+        self.metrics.stepped(now);
         Ok(())
     }
 }

@@ -322,11 +322,7 @@ pub(super) fn rows_with(
     mut each: impl FnMut(Map<String, Value>) -> Result<(), Ended>,
 ) -> Result<(), Ended> {
     let mut statement = connection.prepare_cached(sql)?;
-    let names: Vec<String> = statement
-        .column_names()
-        .into_iter()
-        .map(str::to_owned)
-        .collect();
+    let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let mut rows = statement.query(parameters)?;
     while let Some(row) = rows.next()? {
         each(fields(&names, row)?)?;

@@ -162,7 +162,7 @@ impl Store {
             let kept_from = meta::kept_from(tx)?;
             let mut ingested = Ingested::default();
             for report in &intake.reports {
-                if report.claimed_at.is_some_and(|at| at < kept_from) {
+                if report.claimed_at.is_some_and(|at| at < kept_from) && !is_known(tx, report)? {
                     ingested.too_old.push(place(report));
                     continue;
                 }
@@ -298,6 +298,18 @@ fn is_first(tx: &Transaction<'_>, hotkey: &str, at: u64) -> Result<bool, StoreEr
     Ok(added == 1)
 }
 
+/// Whether a commit is stored: its key may come at any time.
+fn is_known(tx: &Transaction<'_>, report: &Report) -> Result<bool, StoreError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM commits
+        WHERE challenge = ?1 AND miner_hotkey = ?2 AND encrypted_commit = ?3)";
+    let place = (
+        &report.challenge,
+        &report.miner_hotkey,
+        &report.encrypted_commit,
+    );
+    Ok(tx.prepare_cached(sql)?.query_row(place, |row| row.get(0))?)
+}
+
 fn place(report: &Report) -> (String, String) {
     (report.miner_hotkey.clone(), report.challenge.clone())
 }
@@ -390,4 +402,83 @@ fn put_report(
         ingested.updated += 1;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn intake(claimed_at: f64, key: Option<&str>, request_ns: Option<u64>) -> Intake {
+        Intake {
+            view: ViewRow {
+                validator_uid: 0,
+                validator_hotkey: "v".into(),
+                document: Vec::new(),
+                received_at: 1_000.0,
+                heard: true,
+                source: "push".into(),
+            },
+            reports: vec![Report {
+                challenge: "c".into(),
+                miner_hotkey: claimed_at.to_string(),
+                miner_uid: 1,
+                encrypted_commit: "e".into(),
+                claimed_at: Some(claimed_at),
+                key: key.map(str::to_owned),
+            }],
+            faults: Vec::new(),
+            request_ns,
+            backdate_tolerance_s: 10.0,
+        }
+    }
+
+    async fn take(store: &Store, intake: Intake) -> Option<Ingested> {
+        let earliest = |claims: &[Claim]| claims.first().and_then(|claim| claim.claimed_at);
+        store.take_in(intake, earliest).await.unwrap()
+    }
+
+    fn store() -> (tempfile::TempDir, Store) {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(&directory.path().join("db")).unwrap();
+        (directory, store)
+    }
+
+    #[tokio::test]
+    async fn a_request_is_taken_once() {
+        let (_directory, store) = store();
+        assert!(take(&store, intake(999.0, None, Some(7))).await.is_some());
+        assert_eq!(take(&store, intake(998.0, None, Some(7))).await, None);
+        assert_eq!(store.commits_of("c").await.unwrap().len(), 1);
+        assert_eq!(store.forget_requests(8).await.unwrap(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_time_from_before_the_last_document_is_counted_and_kept() {
+        let (_directory, store) = store();
+        take(&store, intake(999.0, None, None)).await;
+        let late = take(&store, intake(995.0, None, None)).await.unwrap();
+        assert_eq!(late.backdated, [], "within the tolerance");
+        let made_up = take(&store, intake(900.0, None, None)).await.unwrap();
+        assert_eq!(made_up.backdated, [("900".to_owned(), "c".to_owned())]);
+        assert_eq!(
+            store.faults().await.unwrap(),
+            [(0, "backdated".to_owned(), 1)]
+        );
+        let commit = store.commits_of("c").await.unwrap().remove(0);
+        assert_eq!(store.claims(commit.id).await.unwrap()[0].heard_at, 1_000.0);
+    }
+
+    #[tokio::test]
+    async fn the_key_of_a_known_old_commit_is_taken_and_no_new_old_commit() {
+        let (_directory, store) = store();
+        take(&store, intake(500.0, None, None)).await;
+        let sql = "INSERT INTO meta VALUES ('kept_from', '800')";
+        store.write(|tx| Ok(tx.execute(sql, [])?)).await.unwrap();
+        take(&store, intake(500.0, Some("k"), None)).await;
+        let too_old = take(&store, intake(600.0, None, None)).await.unwrap();
+        assert_eq!(too_old.too_old, [("600".to_owned(), "c".to_owned())]);
+        let commits = store.commits_of("c").await.unwrap();
+        assert_eq!(commits.len(), 1);
+        assert_eq!(commits[0].key.as_deref(), Some("k"));
+    }
 }

@@ -42,7 +42,6 @@ impl Store {
     /// # Errors
     ///
     /// See [`StoreError`].
-    #[expect(clippy::type_complexity, reason = "each is named where it is used")]
     pub async fn survey(
         &self,
     ) -> Result<(Vec<(CommitRow, f64, Option<f64>, bool)>, String), StoreError> {

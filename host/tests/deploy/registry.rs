@@ -34,13 +34,14 @@ pub(crate) struct Registry {
 }
 
 /// Labels with values that are made up here.
-const FREE: [&str; 6] = [
+const FREE: [&str; 7] = [
     "challenge",
     "validator_uid",
     "plugin",
     "route",
     "method",
     "status",
+    "version",
 ];
 
 /// Labels that Prometheus adds to all.
@@ -71,15 +72,16 @@ fn feed(metrics: &Metrics) {
     metrics.compiled(CacheUse::Miss, second);
     let states = [PluginState::Active, PluginState::Rejected];
     metrics.set_plugins(states.iter().map(|state| ("digits.wasm", state.name())));
-    for state in CommitState::ALL {
-        metrics.set_commits("digits", state, 1);
-    }
-    metrics.set_faults(0, "backdated".to_owned(), 1);
+    metrics.set_challenges(["digits"].into_iter());
+    metrics.set_commits(CommitState::ALL.iter().map(|state| ("digits", *state, 1)));
+    metrics.set_faults([(0, "backdated".to_owned(), 1)].into_iter());
     metrics.polled("unchanged", second);
     metrics.round(1, 1);
     metrics.set_poll_ages([(0, 1.0)].into_iter());
     metrics.pushed("ok");
-    metrics.set_is_done("digits", true);
+    metrics.set_is_done([("digits", true)].into_iter());
+    metrics.set_overdue([("digits", 1.0)].into_iter());
+    metrics.stepped(1.0);
     for kind in OutboxKind::ALL {
         metrics.set_outbox(kind.name(), 1, 1, 1.0);
         metrics.delivered(kind.name(), "ok");
