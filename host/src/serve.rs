@@ -37,10 +37,10 @@ pub enum ServeError {
     #[error("a listener failed")]
     Listener(#[from] io::Error),
     /// The storage service cannot be asked.
-    #[error("the storage service cannot be asked")]
+    #[error("storage.url")]
     Storage(#[from] StorageError),
     /// The archive cannot be written to.
-    #[error("the archive cannot be opened")]
+    #[error("archive.url")]
     Archive(#[from] ArchiveError),
     /// The configuration is not valid.
     #[error(transparent)]
