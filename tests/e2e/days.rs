@@ -35,12 +35,29 @@ fn due(uid: u16, digest: &str, at: f64) -> Commit {
     Commit::at(&format!("miner-{uid}"), &text, at - DAY)
 }
 
-/// Waits for the vector of a day, and tells what the challenge came to.
-fn finalized(server: &mut Server, day: u32) -> Event {
-    let challenge = server.wait_for("challenge finalized");
-    assert_eq!(challenge.text("day"), name_of(day));
-    assert_eq!(server.wait_for("finalized").text("day"), name_of(day));
+/// Waits for the vectors of some days, in order, and tells what the challenge came
+/// to on each.
+#[track_caller]
+fn all_finalized(server: &mut Server, days: &[u32]) -> Vec<Event> {
+    let (mut challenge, mut vectors) = (Vec::new(), Vec::new());
+    while vectors.len() < days.len() {
+        let event = server.wait(|e| e.is("challenge finalized") || e.is("finalized"));
+        match event.is("finalized") {
+            true => vectors.push(event.text("day").to_owned()),
+            false => challenge.push(event),
+        }
+    }
+    let names: Vec<String> = days.iter().copied().map(name_of).collect();
+    assert_eq!(vectors, names);
+    let of_challenge: Vec<&str> = challenge.iter().map(|event| event.text("day")).collect();
+    assert_eq!(of_challenge, names);
     challenge
+}
+
+/// The same for one day.
+#[track_caller]
+fn finalized(server: &mut Server, day: u32) -> Event {
+    all_finalized(server, &[day]).remove(0)
 }
 
 fn count(log: &[Event], message: &str) -> usize {
@@ -113,7 +130,7 @@ fn four_days() -> World {
     let commits = [
         ("knn", hour_of(0) - 5.0 * HOUR),
         ("linear", hour_of(1) - 5.0 * HOUR),
-        // A copy of the first, after the hour of the second day: of the third.
+        // After the hour of the second day: of the third.
         ("knn_renamed", hour_of(1) + 2.0 * HOUR),
         ("first_example", hour_of(3)),
     ];
@@ -166,8 +183,8 @@ fn a_host_that_was_down_at_the_hour_comes_to_the_same_ledger() {
         for (now, days) in starts {
             world.set_clock(*now);
             let mut server = world.serve(&[]);
-            for day in days {
-                let challenge = finalized(&mut server, *day);
+            let challenge = all_finalized(&mut server, days);
+            for (day, challenge) in days.iter().zip(challenge) {
                 assert_eq!(challenge.field("late_s"), now - hour_of(*day));
             }
             world.look(&mut server);
@@ -240,8 +257,7 @@ fn a_clock_that_moves_back_finalizes_nothing_again() {
     before.assert_same(&without_looks(Dump::of(&world)), "in the past");
     // It goes on where it was.
     world.set_clock(hour_of(3));
-    finalized(&mut server, 2);
-    finalized(&mut server, 3);
+    all_finalized(&mut server, &[2, 3]);
     server.stop();
 }
 
