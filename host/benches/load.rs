@@ -106,7 +106,7 @@ async fn fill(directory: &Path, options: &Options) {
         view: ViewRow {
             validator_uid: 0,
             validator_hotkey: "hotkey-0".into(),
-            document: Vec::new(),
+            document: br#"{"miner_commits": {}}"#.to_vec(),
             received_at: 1.0,
             heard: true,
             source: "file".into(),

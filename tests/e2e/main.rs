@@ -21,6 +21,7 @@ mod metrics;
 mod operator;
 mod plugins;
 mod retry;
+mod simulation;
 mod stored;
 mod support;
 mod v1;

@@ -35,6 +35,12 @@ fn rows(connection: &Connection, sql: &str) -> Vec<String> {
     lines.collect::<Result<_, _>>().unwrap()
 }
 
+/// The rows that a host has stored that does not run, as text.
+pub(crate) fn rows_of(world: &World, sql: &str) -> Vec<String> {
+    let (_directory, connection) = copied(world);
+    rows(&connection, sql)
+}
+
 /// One value from the database of a host that runs.
 pub(crate) fn value<T: FromSql>(world: &World, sql: &str) -> T {
     let path = world.data().join("proctor.sqlite");

@@ -104,7 +104,7 @@ pub async fn ingest(
         rules,
         view,
         news,
-        rejected,
+        Some(rejected),
         delivery.request_ns,
     )
     .await
@@ -126,19 +126,27 @@ pub async fn ingest_again(
         if registered.is_none_or(|neuron| neuron.hotkey != view.validator_hotkey) {
             continue;
         }
-        let parsed = wire::parse(view.validator_uid, &view.validator_hotkey, &view.document)?;
-        take_in(store, metagraph, rules, view, parsed.view, Vec::new(), None).await?;
+        // It was read when it came: what is stored by an older version may be odd.
+        let Ok(parsed) = wire::parse(view.validator_uid, &view.validator_hotkey, &view.document)
+        else {
+            continue;
+        };
+        // What it was heard with was counted then.
+        let faults = (!view.heard).then(Vec::new);
+        take_in(store, metagraph, rules, view, parsed.view, faults, None).await?;
     }
     Ok(())
 }
 
+/// Takes in what is new of a view. `faults` are those found so far; with none,
+/// faults are not counted.
 async fn take_in(
     store: &Store,
     metagraph: &Metagraph,
     rules: &Commits,
     view: ViewRow,
     news: ValidatorView,
-    mut faults: Vec<(String, String, &'static str)>,
+    mut faults: Option<Vec<(String, String, &'static str)>>,
     request_ns: Option<u64>,
 ) -> Result<IngestReport, IngestError> {
     let not_heard = admit(&news, metagraph, rules.min_validator_stake).err();
@@ -146,9 +154,12 @@ async fn take_in(
     if not_heard.is_none() {
         let sifted = sift(news);
         let unverified = sifted.faults.into_iter();
-        faults.extend(unverified.map(|f| (f.hotkey, f.challenge, f.kind.code())));
+        if let Some(faults) = &mut faults {
+            faults.extend(unverified.map(|f| (f.hotkey, f.challenge, f.kind.code())));
+        }
         reports = self::reports(sifted.view, metagraph);
     }
+    let faults = faults.unwrap_or_default();
     let intake = Intake {
         view: ViewRow {
             heard: not_heard.is_none(),

@@ -297,7 +297,7 @@ impl Pipeline {
         let keys: Vec<JobKey> = scoring.map(|plugin| job_key(plugin, "")).collect();
         let before = {
             let mut active = self.active.lock().unwrap_or_else(PoisonError::into_inner);
-            std::mem::replace(&mut *active, Some(keys.clone()))
+            active.replace(keys.clone())
         };
         if before.as_ref() != Some(&keys) {
             self.store.drop_retired(keys).await?;

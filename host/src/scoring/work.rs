@@ -28,6 +28,11 @@ impl Pipeline {
 
     async fn work_on(&self) {
         let pause = Duration::from_millis(self.config.scoring.interval_ms);
+        // Before that every job looks as if its plugin were gone.
+        let mut changes = self.plugins.changes();
+        while !self.plugins.is_scanned() {
+            let _ = changes.changed().await;
+        }
         loop {
             let now = clock::unix_now();
             match self.store.lease(self.lease.clone(), now).await {

@@ -288,7 +288,7 @@ impl Store {
         .await
     }
 
-    /// How many attempts the job with this key has had, if it waits or runs.
+    /// How many attempts the job with this key has had in vain, if it waits or runs.
     ///
     /// # Errors
     ///
@@ -297,7 +297,8 @@ impl Store {
         self.read(move |connection| {
             let attempts = connection
                 .prepare_cached(
-                    "SELECT attempts FROM evaluations WHERE challenge = ?1 AND plugin_digest = ?2
+                    "SELECT attempts - (state = 'leased') FROM evaluations
+                     WHERE challenge = ?1 AND plugin_digest = ?2
                          AND settings_digest = ?3 AND artifact_digest = ?4 AND engine = ?5
                          AND state IN ('queued', 'leased')",
                 )?

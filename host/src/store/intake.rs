@@ -381,7 +381,7 @@ fn put_report(
     if claims_anew && !told_before && earlier.is_some_and(|(claimed, last)| claimed < last) {
         ingested.backdated.push(place(report));
     }
-    let resolved = if sealed && claims_anew {
+    let resolved = if sealed {
         time(&claims(tx, commit)?)
     } else {
         committed_at

@@ -1,0 +1,546 @@
+//! Two days of a subnet through the real binary, with a storage service that fails in
+//! every way. A host that is killed a hundred times comes to the same end as one that
+//! is left alone: the same ledger, and the same told.
+
+use crate::commits::{Commit, HOUR};
+use crate::stored::{self, Done, Dump};
+use crate::support::{DAY, Event, START, Server, World, metagraph, neuron, variant};
+use proctor_dev_storage::{Clock, FakeStorage, Fault, FaultKind, Options, RunningStorage};
+use proctor_host::chain::Hotkey;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+const KILLS: u64 = 100;
+
+/// What the host signs with.
+const SEED: &str = "0x0101010101010101010101010101010101010101010101010101010101010101";
+
+/// The uid of the host's own hotkey.
+const OWN_UID: u16 = 19;
+
+/// The scoring hour of the first day.
+const FIRST_HOUR: f64 = START - HOUR;
+
+/// Who commits what, in hours from [`FIRST_HOUR`]. It is opened a day later. Solvers
+/// with the same mark are the same artifact.
+const COMMITS: [(u16, &str, u8, f64); 13] = [
+    (4, "knn", 0, -30.0),
+    (5, "linear", 0, -29.0),
+    (6, "knn_renamed", 0, -28.0),
+    (7, "endless_loop", 0, -27.0),
+    (8, "first_example", 0, -25.5),
+    (9, "malformed_json", 0, -24.2),
+    // In time for the second day.
+    (10, "nearest_centroid", 0, -23.0),
+    (4, "linear", 1, -20.0),
+    (11, "memory_hog", 0, -10.0),
+    (12, "knn", 0, -4.0),
+    (13, "nearest_centroid", 1, -1.0),
+    // For the third, which does not come.
+    (14, "first_example", 1, 0.4),
+    (15, "knn", 2, 10.0),
+];
+
+/// How many seconds after a commit each validator sees it.
+const DELAYS: [f64; 3] = [0.0, 100.0, 200.0];
+
+/// A time at which something happens, in hours from [`FIRST_HOUR`], and what the
+/// service does to requests then. All of it passes, but for an outage.
+struct Tick {
+    at: f64,
+    faults: Vec<Fault>,
+    is_outage: bool,
+}
+
+fn ticks() -> Vec<Tick> {
+    const FETCH: &str = "/fetch-latest-miner-commits";
+    const SCORES: &str = "/upload-centralized-score";
+    const COMMIT: &str = "/upload-commit";
+    const STATE: &str = "/upload-validator-state";
+    let fault = |route: &str, kind, times| Fault::new(route, kind).times(times);
+    let held = |delay_ms, fault: Fault| Fault { delay_ms, ..fault };
+    let applied = |fault: Fault| Fault {
+        applied: true,
+        ..fault
+    };
+    let tick = |at, faults| Tick {
+        at,
+        faults,
+        is_outage: false,
+    };
+    let outage = |at| Tick {
+        is_outage: true,
+        ..tick(at, vec![Fault::new("*", FaultKind::Status)])
+    };
+    vec![
+        tick(-8.0, vec![fault("*", FaultKind::Close, 4)]),
+        tick(
+            -5.9,
+            vec![
+                fault(FETCH, FaultKind::Status, 3).of_validator(0),
+                fault(FETCH, FaultKind::Hang, 2).of_validator(1),
+            ],
+        ),
+        tick(
+            -4.9,
+            vec![
+                fault(FETCH, FaultKind::Garbage, 2).of_validator(0),
+                fault(FETCH, FaultKind::Truncate, 2).of_validator(1),
+                fault(FETCH, FaultKind::Huge, 1).of_validator(2),
+                held(50, fault(SCORES, FaultKind::Slow, 3)),
+            ],
+        ),
+        tick(
+            -2.0,
+            vec![
+                fault(SCORES, FaultKind::Status, 3),
+                fault(COMMIT, FaultKind::Truncate, 2),
+                held(400, fault(FETCH, FaultKind::Slow, 1).of_validator(2)),
+            ],
+        ),
+        tick(-0.1, vec![fault(COMMIT, FaultKind::Hang, 2)]),
+        // The service is away at the scoring hour.
+        outage(0.0),
+        outage(0.5),
+        tick(1.1, vec![fault(STATE, FaultKind::Garbage, 2)]),
+        tick(4.1, vec![fault("*", FaultKind::Close, 6)]),
+        tick(11.0, vec![]),
+        tick(14.2, vec![fault(SCORES, FaultKind::Hang, 1)]),
+        tick(20.1, vec![applied(fault(COMMIT, FaultKind::Status, 3))]),
+        tick(23.2, vec![fault(SCORES, FaultKind::Garbage, 2)]),
+        tick(
+            24.0,
+            vec![
+                applied(fault(STATE, FaultKind::Hang, 1)),
+                applied(fault(COMMIT, FaultKind::Close, 3)),
+            ],
+        ),
+        tick(24.6, vec![fault(FETCH, FaultKind::Huge, 2)]),
+        tick(26.0, vec![]),
+    ]
+}
+
+/// What the miners do, the same in every run.
+struct Script {
+    commits: Vec<Commit>,
+}
+
+impl Script {
+    fn new() -> Self {
+        let commit = |(uid, solver, mark, at): (u16, &str, u8, f64)| {
+            let digest = hex::encode(Sha256::digest(variant(solver, mark)));
+            let text = format!("digits---sha256:{digest}");
+            Commit::at(&format!("miner-{uid}"), &text, FIRST_HOUR + at * HOUR)
+        };
+        let mut commits: Vec<Commit> = COMMITS.map(commit).into();
+        let nonsense = "digits---what?";
+        commits.push(Commit::at("miner-16", nonsense, FIRST_HOUR - 26.0 * HOUR));
+        Script { commits }
+    }
+
+    /// What a validator has seen: (commit, when it says that was, whether it knows
+    /// the key). Each misses some.
+    fn seen(&self, validator: usize, now: f64) -> Vec<(&Commit, f64, bool)> {
+        let mut seen = Vec::new();
+        for (number, commit) in self.commits.iter().enumerate() {
+            let at = commit.committed_at + DELAYS[validator];
+            if at <= now && (number + validator) % 4 != 3 {
+                seen.push((commit, at, at + DAY <= now));
+            }
+        }
+        seen
+    }
+
+    /// What the service answers for a validator.
+    fn document(&self, validator: usize, now: f64) -> Value {
+        let mut miners: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
+        for (commit, at, knows) in self.seen(validator, now) {
+            let mut shown = if knows {
+                commit.revealed()
+            } else {
+                commit.sealed()
+            };
+            shown["commit_timestamp"] = json!(at);
+            // The last one mixes the keys up.
+            if knows && validator == 2 && commit.hotkey == "miner-6" {
+                shown["key"] = json!(self.commits[0].key);
+            }
+            miners.entry(&commit.hotkey).or_default().push(shown);
+        }
+        let miners = miners.into_iter().map(|(hotkey, commits)| {
+            let challenges = json!({ "digits": commits });
+            (hotkey.to_owned(), challenges)
+        });
+        Value::Object(Map::from_iter(miners))
+    }
+
+    /// SQL that tells whether all is done that can be: everything was heard that
+    /// the validators had seen at `heard`, and moved on as far as it goes at `now`.
+    fn is_settled(&self, heard: f64, now: f64) -> String {
+        let (mut known, mut open, mut sightings) = (BTreeSet::new(), BTreeSet::new(), 0);
+        for validator in 0..DELAYS.len() {
+            for (commit, _, knows) in self.seen(validator, heard) {
+                sightings += 1;
+                known.insert(&commit.encrypted);
+                if knows && !(validator == 2 && commit.hotkey == "miner-6") {
+                    open.insert(&commit.encrypted);
+                }
+            }
+        }
+        let days = [0.0, DAY].iter().filter(|day| FIRST_HOUR + **day <= now);
+        let (known, open, days) = (known.len(), open.len(), days.count());
+        format!(
+            "SELECT (SELECT count(*) FROM commits) = {known}
+                 AND (SELECT count(*) FROM commits WHERE key IS NOT NULL) = {open}
+                 AND (SELECT count(*) FROM sightings
+                     WHERE validator_hotkey IN ('validator-0', 'validator-1', 'validator-2'))
+                     = {sightings}
+                 AND (SELECT count(*) FROM finalizations) = {days}
+                 AND (SELECT count(*) FROM weight_vectors) = {days}
+                 AND NOT EXISTS (SELECT 1 FROM commits WHERE state = 'revealed'
+                     OR (state = 'evaluated' AND comparisons IS NULL)
+                     OR (state = 'sealed' AND key IS NOT NULL AND committed_at + {DAY} <= {now}))"
+        )
+    }
+}
+
+/// A host with its service, on its way through the two days.
+struct Run<'a> {
+    script: &'a Script,
+    world: World,
+    storage: RunningStorage,
+    server: Option<Server>,
+    log: Vec<Event>,
+    done: Done,
+    /// What tells that all is done of this tick.
+    is_settled: String,
+}
+
+/// What a host is killed after.
+enum Kill {
+    /// Lines of its log.
+    Lines(usize),
+    /// Requests to the service.
+    Requests(u64),
+}
+
+impl<'a> Run<'a> {
+    fn new(script: &'a Script) -> Self {
+        let world = World::new().with_digits();
+        for (_, solver, mark, _) in COMMITS {
+            world.add_variant(solver, mark);
+        }
+        let own = Hotkey::from_uri(SEED).unwrap().address().to_owned();
+        let mut everybody = metagraph();
+        for uid in 0..3 {
+            let validator = neuron(uid, &format!("validator-{uid}"), 20_000.0);
+            everybody["neurons"][usize::from(uid)] = validator;
+        }
+        everybody["neurons"][usize::from(OWN_UID)] = neuron(OWN_UID, &own, 20_000.0);
+        world.set_metagraph(&everybody);
+        let hotkeys = world.path().join("wallets/proctor/hotkeys");
+        fs::create_dir_all(&hotkeys).unwrap();
+        let key = json!({ "secretSeed": SEED, "ss58Address": own });
+        fs::write(hotkeys.join("default"), key.to_string()).unwrap();
+        let options = Options {
+            clock: Clock::File(world.clock()),
+            ..Options::default()
+        };
+        let storage = FakeStorage::start(options).unwrap();
+        let more = format!(
+            "[commits]
+epoch_length_s = 0.05
+[storage]
+url = '{url}'
+timeout_ms = 300
+max_answer_bytes = 1000000
+max_retry_s = 0.05
+[wallet]
+path = '{wallets}'
+name = 'proctor'
+[archive]
+url = 'file://{archive}'
+",
+            url = storage.url(),
+            wallets = world.path().join("wallets").display(),
+            archive = world.path().join("archive").display(),
+        );
+        Run {
+            script,
+            world: world.configured(&more),
+            storage,
+            server: None,
+            log: Vec::new(),
+            done: Done::default(),
+            is_settled: String::new(),
+        }
+    }
+
+    /// Goes through both days, killed so often in each tick.
+    fn through(mut self, kills: &[Vec<Kill>]) -> End {
+        let mut heard = f64::NEG_INFINITY;
+        for (tick, kills) in ticks().into_iter().zip(kills) {
+            let now = FIRST_HOUR + tick.at * HOUR;
+            if !tick.is_outage {
+                heard = now;
+            }
+            self.is_settled = self.script.is_settled(heard, now);
+            if !tick.is_outage {
+                let told = " AND NOT EXISTS (SELECT 1 FROM outbox)";
+                self.is_settled.push_str(told);
+            }
+            self.storage.set_faults(tick.faults).unwrap();
+            for validator in 0..DELAYS.len() {
+                let document = self.script.document(validator, now);
+                let uid = i64::try_from(validator).unwrap();
+                self.storage.set_miner_commits(uid, document).unwrap();
+            }
+            self.world.set_clock(now);
+            for kill in kills {
+                self.kill_after(kill);
+            }
+            self.settle(tick.at);
+        }
+        self.end()
+    }
+
+    fn start(&self) -> Server {
+        self.world.serve(&[])
+    }
+
+    /// Kills the host at some point, but not before it has begun; at the latest
+    /// when there is nothing more to be done.
+    fn kill_after(&mut self, kill: &Kill) {
+        let mut server = self.server.take().unwrap_or_else(|| self.start());
+        let begun = self.requests();
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let mut lines = 0;
+        loop {
+            lines += server.watch_for(Duration::from_millis(1)).len();
+            let is_time = match kill {
+                Kill::Lines(wanted) => lines >= *wanted,
+                Kill::Requests(wanted) => self.requests() - begun >= *wanted,
+            };
+            let is_up = || server.log.iter().any(|event| event.is("plugin active"));
+            if is_time || (is_up() && self.is_settled()) {
+                break;
+            }
+            assert!(Instant::now() < deadline, "{:#?}", server.log);
+        }
+        self.log.extend(server.kill());
+        let now = Done::of(&self.world);
+        self.done.assert_kept(&now);
+        self.done = now;
+    }
+
+    /// Has the host do all that is to be done.
+    fn settle(&mut self, at: f64) {
+        let mut server = self.server.take().unwrap_or_else(|| self.start());
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while !self.is_settled() {
+            server.watch_for(Duration::from_millis(2));
+            assert!(
+                Instant::now() < deadline,
+                "not settled {at} hours from the first scoring hour: {}\n{:#?}\n{:#?}",
+                self.is_settled,
+                server.log,
+                self.storage.requests(),
+            );
+        }
+        self.server = Some(server);
+    }
+
+    fn is_settled(&self) -> bool {
+        self.world.data().join("proctor.sqlite").exists()
+            && stored::value::<bool>(&self.world, &self.is_settled)
+    }
+
+    fn requests(&self) -> u64 {
+        let requests = self.storage.requests();
+        requests.values().flat_map(BTreeMap::values).sum()
+    }
+
+    fn end(mut self) -> End {
+        let server = self.server.take().unwrap();
+        let asked: Vec<&str> = self
+            .script
+            .commits
+            .iter()
+            .map(|c| c.encrypted.as_str())
+            .collect();
+        let answer = server.scoring_result(&asked);
+        self.log.extend(server.stop());
+        self.done.assert_kept(&Done::of(&self.world));
+        let claims = "SELECT miner_hotkey, encrypted_commit, validator_hotkey, claimed_at
+             FROM sightings JOIN commits ON id = commit_id
+             WHERE validator_hotkey IN ('validator-0', 'validator-1', 'validator-2')
+             ORDER BY 1, 2, 3, 4";
+        let faults = "SELECT validator_uid, miner_hotkey, challenge, code FROM commit_faults
+             WHERE validator_uid < 3 ORDER BY 1, 2, 3, 4";
+        End {
+            dump: Dump::of(&self.world),
+            claims: stored::rows_of(&self.world, claims),
+            faults: stored::rows_of(&self.world, faults),
+            answer,
+            told: told(&self.storage),
+            archive: files(&self.world.path().join("archive")),
+            requests: self.storage.requests(),
+            log: self.log,
+        }
+    }
+}
+
+/// What two days came to.
+struct End {
+    dump: Dump,
+    claims: Vec<String>,
+    faults: Vec<String>,
+    answer: Value,
+    told: BTreeMap<String, Value>,
+    archive: BTreeMap<String, String>,
+    requests: BTreeMap<String, BTreeMap<String, u64>>,
+    log: Vec<Event>,
+}
+
+/// What the service was told last of each thing.
+fn told(storage: &RunningStorage) -> BTreeMap<String, Value> {
+    let mut told = BTreeMap::new();
+    for upload in storage.uploads(0) {
+        assert_eq!(upload.uid, Some(OWN_UID.into()), "{upload:?}");
+        let text = |of: &Value, name: &str| of[name].as_str().unwrap_or_default().to_owned();
+        let route = &upload.route;
+        if let Some(results) = upload.body["scoring_results"].as_array() {
+            assert!(results.len() <= 5);
+            for result in results {
+                let name = format!("{route} {}", text(result, "docker_hub_id"));
+                told.insert(name, result.clone());
+            }
+        } else {
+            let name = format!("{route} {}", text(&upload.body, "encrypted_commit"));
+            told.insert(name, upload.body);
+        }
+    }
+    told
+}
+
+/// All files in a directory by path, but for what a kill left of a draft
+/// (`name#1`).
+fn files(directory: &Path) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path).into_iter().map(|(name, content)| {
+                let folder = path.file_name().unwrap().to_str().unwrap();
+                (format!("{folder}/{name}"), content)
+            }));
+        } else {
+            let name = path.file_name().unwrap().to_str().unwrap();
+            if !name.contains('#') {
+                found.insert(name.to_owned(), fs::read_to_string(&path).unwrap());
+            }
+        }
+    }
+    found
+}
+
+/// When to kill, by tick, the same in every run of the test.
+fn kills() -> Vec<Vec<Kill>> {
+    let mut random = ChaCha8Rng::seed_from_u64(61);
+    let mut below = |end: u64| random.next_u64() % end;
+    let mut kills: Vec<Vec<Kill>> = ticks().iter().map(|_| Vec::new()).collect();
+    let places = kills.len() as u64;
+    for _ in 0..KILLS {
+        let tick = usize::try_from(below(places)).unwrap();
+        kills[tick].push(match below(3) {
+            0 => Kill::Requests(below(12)),
+            _ => Kill::Lines(usize::try_from(below(15)).unwrap()),
+        });
+    }
+    kills
+}
+
+#[test]
+fn two_days_with_a_hundred_kills_end_as_two_days_without() {
+    let script = Script::new();
+    let never: Vec<Vec<Kill>> = ticks().iter().map(|_| Vec::new()).collect();
+    let wanted = Run::new(&script).through(&never);
+    assert_plausible(&wanted);
+    let got = Run::new(&script).through(&kills());
+
+    wanted.dump.assert_same(&got.dump, "killed a hundred times");
+    assert_eq!(wanted.claims, got.claims);
+    assert_eq!(wanted.faults, got.faults);
+    assert_eq!(wanted.answer, got.answer);
+    assert_eq!(wanted.archive, got.archive);
+    let told = |end: &End| end.told.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(told(&wanted), told(&got));
+    for (what, content) in &wanted.told {
+        assert_eq!(*content, got.told[what], "{what}");
+    }
+    assert_done_once(&wanted.log);
+    assert_done_once(&got.log);
+    // Some of the kills were in the midst of something.
+    let starts = got.log.iter().filter(|event| event.is("listening"));
+    assert_eq!(starts.count() as u64, KILLS + 1);
+    let cut_short = |event: &Event| event.is("took up evaluations that were cut short");
+    assert!(got.log.iter().any(cut_short));
+}
+
+/// Each thing is evaluated, judged and finalized at most once, whatever happens.
+fn assert_done_once(log: &[Event]) {
+    let mut seen = BTreeSet::new();
+    for event in log {
+        let what = ["hotkey", "artifact", "day"].map(|name| event.text(name));
+        let message = event.message.as_str();
+        match message {
+            "evaluated" | "judged" | "challenge finalized" | "finalized" => {
+                assert!(seen.insert((message, what)), "twice: {event:?}");
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The reference is what was meant.
+fn assert_plausible(end: &End) {
+    let states = ["judged", "evaluated", "sealed", "refused"];
+    let counts = states.map(|state| stored::with_text(&end.dump.commits, state));
+    assert_eq!(counts, [11, 1, 1, 1]);
+    assert_eq!(end.dump.evaluations.len(), 11);
+    assert_eq!(end.dump.finalizations.len(), 2);
+    assert_eq!(end.dump.vectors.len(), 2);
+    assert_eq!(end.answer["is_done"], true);
+    // 12 commits and 11 artifacts that were opened, and the standings.
+    let told = |route: &str| {
+        let names = end.told.keys().filter(|name| name.starts_with(route));
+        names.count()
+    };
+    let routes = [
+        "/upload-commit",
+        "/upload-centralized-score",
+        "/upload-validator-state",
+    ];
+    assert_eq!(routes.map(told), [12, 11, 1]);
+    // 11 verdicts and 2 rows of the ledger.
+    assert_eq!(end.archive.len(), 13, "{:?}", end.archive.keys());
+    // Nobody backdated anything, and one mixed keys up.
+    assert_eq!(end.faults.len(), 1, "{:?}", end.faults);
+    let came: BTreeSet<&str> = end
+        .requests
+        .values()
+        .flat_map(|answers| answers.keys().map(String::as_str))
+        .collect();
+    for fault in ["200", "503", "hang", "close", "garbage", "truncate", "huge"] {
+        assert!(
+            came.iter().any(|answer| answer.contains(fault)),
+            "{fault}: {came:?}"
+        );
+    }
+}
