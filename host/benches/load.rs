@@ -114,6 +114,7 @@ async fn fill(directory: &Path, options: &Options) {
         reports: reports.collect(),
         faults: Vec::new(),
         request_ns: None,
+        last_confirmed_at: None,
         backdate_tolerance_s: 0.0,
     };
     store
@@ -193,6 +194,7 @@ async fn fill(directory: &Path, options: &Options) {
         finalization,
         judged,
         failed: Vec::new(),
+        superseded: Vec::new(),
         event: event("finalized"),
         notices: Vec::new(),
     };

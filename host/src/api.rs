@@ -31,7 +31,8 @@ use crate::scoring::Pipeline;
 use crate::storage::PollState;
 use axum::Router;
 use axum::middleware::from_fn;
-use axum::routing::get;
+use axum::response::Redirect;
+use axum::routing::{any, get};
 use ciphertexts::Ciphertexts;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -82,7 +83,13 @@ pub fn routers(
     if config.public.metrics {
         public = public.route("/metrics", get(health::metrics));
     }
-    let public = public.merge(openapi::routes(&document));
+    // As the replaced API does it.
+    let public = public
+        .route(
+            "/get_scoring_result/",
+            any(|| async { Redirect::temporary("/get_scoring_result") }),
+        )
+        .merge(openapi::routes(&document));
     (finish(public, config, &app), finish(admin(), config, &app))
 }
 

@@ -12,12 +12,14 @@ mod hash;
 mod logs;
 mod old;
 mod python_json;
+mod python_text;
 mod scoring_hour;
 mod thin;
 mod views;
 
-pub use hash::{hash_cache_key, input_hash};
+pub use hash::{hash_cache_key, input_hash, input_hash_of_text};
 pub use logs::{ComparisonLog, MinerChallengeCommit, ScoringLog};
 pub use old::{OldCommit, OldComparisonLog, OldScoringLog};
 pub use python_json::python_json;
+pub use python_text::{PythonJsonError, python_json_text};
 pub use scoring_hour::{due_scoring_hour, on_time_scoring_hour};

@@ -227,6 +227,9 @@ pub struct Scoring {
     pub seed: Option<u64>,
     /// The hour at which a day is finalized, 0 to 23, UTC. Default: 14.
     pub hour: u8,
+    /// Days that a host that was down makes up for by itself. If more are missing,
+    /// the clock may be wrong: nothing is finalized, and the log says so. Default: 31.
+    pub max_catch_up_days: u32,
     /// Milliseconds between looks for new work. Default: 1 000.
     pub interval_ms: u64,
     /// Accepted submissions of earlier days that a new one is compared with: the
@@ -247,6 +250,7 @@ impl Default for Scoring {
         Scoring {
             seed: None,
             hour: 14,
+            max_catch_up_days: 31,
             interval_ms: 1_000,
             max_unique_commits: 15,
             hold_attempts: 3,
@@ -327,6 +331,10 @@ impl Config {
             ("public.max_requests", self.public.max_requests as u64),
             ("public.timeout_ms", self.public.timeout_ms),
             ("scoring.interval_ms", self.scoring.interval_ms),
+            (
+                "scoring.max_catch_up_days",
+                self.scoring.max_catch_up_days.into(),
+            ),
             ("scoring.max_attempts", self.scoring.max_attempts.into()),
             (
                 "sandbox.max_concurrent_calls",

@@ -2,12 +2,14 @@
 
 use crate::artifacts::{ArtifactError, ArtifactStore};
 use crate::chain::{Hotkey, KeyError, Metagraph, MetagraphError};
+use crate::clock;
 use crate::commits::{IngestError, ingest_again};
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::plugins::Loader;
 use crate::sandbox::{Limits, Sandbox, SandboxConfig, SandboxError, sha256_hex};
 use crate::scoring::{Pipeline, PipelineError, Resources};
+use crate::storage::{Client, restore_state};
 use crate::store::{Store, StoreError};
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -103,9 +105,25 @@ impl Host {
         let sandbox = Sandbox::new(&sandbox_config(&config))?;
         let loader = Loader::new(sandbox.clone(), Arc::clone(&config), Arc::clone(&metrics));
         let store = open_store(&config.data_dir)?;
-        let digest = sha256_hex(&serde_json::to_vec(&*metagraph).unwrap_or_default());
-        if store.note_metagraph(digest).await? {
-            ingest_again(&store, &metagraph, &config.commits).await?;
+        let rules = &config.commits;
+        let heard_with = serde_json::json!([
+            &*metagraph,
+            rules.min_validator_stake,
+            rules.timestamp,
+            rules.quorum
+        ]);
+        let heard_with = sha256_hex(heard_with.to_string().as_bytes());
+        if store.heard_with().await?.as_ref() != Some(&heard_with) {
+            ingest_again(&store, &metagraph, rules).await?;
+            store.note_heard_with(heard_with).await?;
+        }
+        // The pipeline goes on from what is there, so what is lost comes back before.
+        if let Some(hotkey) = hotkey.clone().filter(|_| config.storage.url.is_some()) {
+            let uid = metagraph.uid_of(hotkey.address()).map_or(-1, i32::from);
+            // What is wrong with the address is told by who serves.
+            if let Ok(client) = Client::new(&config.storage, hotkey, uid) {
+                restore_state(&store, &client, clock::unix_now()).await;
+            }
         }
         let resources = Resources {
             store,

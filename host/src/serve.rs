@@ -36,6 +36,9 @@ pub enum ServeError {
     /// A listener failed.
     #[error("a listener failed")]
     Listener(#[from] io::Error),
+    /// A part of the host has ended.
+    #[error("a part of the host ended early: see the log")]
+    Ended,
     /// The storage service cannot be asked.
     #[error("storage.url")]
     Storage(#[from] StorageError),
@@ -111,6 +114,15 @@ pub async fn serve(
     let _last_ends_with_this = last.clone().drop_guard();
     let keeper = tokio::spawn(backup::run(pipeline.clone(), last.clone()));
     let listeners = api::listen(public, admin, &pipeline, &polls, &stop);
+    // None ends before the stop but by a panic, which was logged.
+    let ended_early = async {
+        while loops.join_next().await.is_some() {
+            if !stop.is_cancelled() {
+                return;
+            }
+        }
+        std::future::pending().await
+    };
     let drained = async {
         stop.cancelled().await;
         tokio::time::sleep(DRAIN).await;
@@ -118,6 +130,7 @@ pub async fn serve(
     tokio::select! {
         ended = listeners => { ended?; }
         () = drained => tracing::warn!("requests were still open after {DRAIN:?}"),
+        () = ended_early => return Err(ServeError::Ended),
         // The watcher ends by itself only if it cannot watch.
         Ok(Err(error)) = watcher => return Err(error.into()),
     }

@@ -98,6 +98,7 @@ impl Store {
     ///
     /// See [`StoreError`].
     pub fn open(path: &Path) -> Result<Self, StoreError> {
+        keep_private(path);
         let mut connection = connect(path, OpenFlags::default())?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
@@ -162,6 +163,19 @@ impl Inner {
     }
 }
 
+/// Nobody else may read it: it holds the keys of sealed commits. Its log gets the
+/// same mode from SQLite.
+fn keep_private(path: &Path) {
+    use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+    let mut options = std::fs::OpenOptions::new();
+    let file = options.append(true).create(true).mode(0o600).open(path);
+    let private = std::fs::Permissions::from_mode(0o600);
+    // Whatever is wrong with the file is told when it is opened as a database.
+    if let Ok(file) = file {
+        let _ = file.set_permissions(private);
+    }
+}
+
 fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
     let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(Duration::from_secs(10))?;
@@ -203,6 +217,20 @@ mod tests {
             matches!(error, StoreError::TooNew { found: 99, .. }),
             "{error}"
         );
+    }
+
+    #[tokio::test]
+    async fn nobody_else_may_read_the_database() {
+        use std::os::unix::fs::PermissionsExt;
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("db");
+        std::fs::write(&path, "").unwrap();
+        let store = Store::open(&path).unwrap();
+        store.check().await.unwrap();
+        for name in ["db", "db-wal"] {
+            let file = std::fs::metadata(directory.path().join(name)).unwrap();
+            assert_eq!(file.permissions().mode() & 0o777, 0o600, "{name}");
+        }
     }
 
     #[tokio::test]

@@ -1,6 +1,7 @@
 //! Commits against golden cases made by running RedTeam's code.
 //!
-//! Two things the peers do are not reproduced (`redteam.md` §6):
+//! Three things the peers do are not reproduced (`redteam.md` §1 and §6):
+//! - a commit without a time counts as the newest, and is opened;
 //! - 1: a newer ciphertext of another validator replaced only the timestamp
 //!   (old version; the cases of that version are kept for everything else);
 //! - 4: keys and plain commits are believed unchecked. The golden ones are
@@ -15,9 +16,12 @@
 
 use proctor_host::chain::{Metagraph, Neuron};
 use proctor_host::commits::{
-    ArtifactRef, DEFAULT_REVEAL_INTERVAL, MinerCommits, ObservedCommit, ResolvedView, SealFault,
-    ValidatorView, admit, aggregate, collect, is_on_time, merge, open, unseal, wire,
+    ArtifactRef, DEFAULT_REVEAL_INTERVAL, Delivery, MinerCommits, ObservedCommit, ResolvedView,
+    SealFault, ValidatorView, admit, aggregate, collect, ingest, is_on_time, merge, open, unseal,
+    wire,
 };
+use proctor_host::config::Commits;
+use proctor_host::store::Store;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -171,6 +175,88 @@ fn documents_become_the_commits_of_the_scoring_api() {
             case["id"]
         );
     }
+}
+
+/// The ciphertexts that the peers open of one miner and challenge: the two newest, of
+/// which one without a time is the newest.
+fn opened_by_the_peers(commits: &[(&'static str, Option<f64>)]) -> Vec<&'static str> {
+    let mut newest = commits.to_vec();
+    newest.sort_by(|(_, a), (_, b)| {
+        let [a, b] = [a, b].map(|time| time.unwrap_or(f64::INFINITY));
+        b.total_cmp(&a)
+    });
+    newest.truncate(2);
+    newest.into_iter().map(|(name, _)| name).collect()
+}
+
+#[test]
+fn the_peers_open_the_two_newest_commits() {
+    let cases = family("fetch_and_reveal");
+    let case = cases
+        .iter()
+        .find(|case| case["id"] == "fetch_basic")
+        .unwrap();
+    let revealed = case["expected"]["revealed"]["c1"].as_array().unwrap();
+    let revealed: Vec<_> = revealed
+        .iter()
+        .map(|c| c["enc"].as_str().unwrap())
+        .collect();
+    let commits = [("e1", Some(100.0)), ("e2", Some(200.0)), ("e0", Some(50.0))];
+    assert_eq!(opened_by_the_peers(&commits), revealed);
+}
+
+/// The peers take a commit without a time for the newest: they open it at once, and of
+/// the others only one. Here it waits until some validator tells its time, and takes no
+/// other's place.
+#[tokio::test]
+async fn a_commit_without_a_time_is_not_the_newest_and_is_not_opened() {
+    let commits = [("e0", Some(50.0)), ("e1", Some(100.0)), ("e2", None)];
+    assert_eq!(opened_by_the_peers(&commits), ["e2", "e1"]);
+
+    let metagraph = metagraph(&json!(["v0", "v1", "hk"]), Some(&json!([10, 10, 0])));
+    let key = fernet::Fernet::generate_key();
+    let fernet = fernet::Fernet::new(&key).unwrap();
+    let tokens = commits.map(|(name, _)| {
+        let digest = name.repeat(32);
+        fernet.encrypt(format!("c1---a@sha256:{digest}").as_bytes())
+    });
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::open(&directory.path().join("db")).unwrap();
+    let rules = Commits {
+        min_validator_stake: 10.0,
+        ..Commits::default()
+    };
+    let told = async |validator_uid, commits: &[(&str, Option<f64>)]| {
+        let list: Vec<_> = tokens
+            .iter()
+            .zip(commits)
+            .map(|(token, (_, time))| {
+                json!({"encrypted_commit": token, "commit_timestamp": time, "key": key})
+            })
+            .collect();
+        let document = json!({"miner_commits": {"hk": {"c1": list}}}).to_string();
+        let delivery = Delivery {
+            validator_uid,
+            document: document.into_bytes(),
+            source: "file",
+            received_at: 1_000.0,
+            request_ns: None,
+            last_confirmed_at: None,
+        };
+        let report = ingest(&store, &metagraph, &rules, delivery).await.unwrap();
+        assert_eq!(report.faults, []);
+        let opened = store.ripe_commits(f64::MAX).await.unwrap().into_iter();
+        let name = |token: String| {
+            let place = tokens.iter().position(|known| *known == token);
+            commits[place.unwrap()].0.to_owned()
+        };
+        opened
+            .map(|commit| name(commit.encrypted_commit))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(told(0, &commits).await, ["e0", "e1"]);
+    let later = [("e0", None), ("e1", None), ("e2", Some(200.0))];
+    assert_eq!(told(1, &later).await, ["e0", "e1", "e2"]);
 }
 
 #[test]

@@ -6,21 +6,22 @@
     reason = "helper functions of a test"
 )]
 
+use fernet::Fernet;
 use proctor_dev_storage::{FakeStorage, Fault, FaultKind, Options, RunningStorage, Upload};
 use proctor_host::archive::{Archive, commit_path, finalization_path};
 use proctor_host::chain::Hotkey;
 use proctor_host::compat::input_hash;
 use proctor_host::config::{ArchiveTarget, Config};
-use proctor_host::host::Host;
+use proctor_host::host::{Host, open_store};
 use proctor_host::outbox::Outbox;
 use proctor_host::sandbox::sha256_hex;
 use proctor_host::scoring::Results;
-use proctor_host::storage::{Client, Poller};
+use proctor_host::storage::{Client, Poller, restore_state};
 use proctor_host::store::{
     CommitRow, CommitState, EvaluationResult, Finalization, Intake, JobKey, Judged, Linked,
     NewEvent, Notice, OutboxKind, Report, Settled, Store, ViewRow,
 };
-use proctor_testing::guest;
+use proctor_testing::{guest, guest_bytes};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
@@ -36,6 +37,7 @@ const SCORES: &str = "/upload-centralized-score";
 const COMMIT: &str = "/upload-commit";
 const STATE: &str = "/upload-validator-state";
 const RESULTS: &str = "/fetch-centralized-score";
+const FETCH_STATE: &str = "/fetch-validator-state";
 
 const DAY: &str = "2026-08-22";
 
@@ -87,6 +89,15 @@ impl World {
     }
 
     async fn with(storage: Arc<RunningStorage>, change: impl FnOnce(&mut Config)) -> Self {
+        World::opened(storage, false, change).await
+    }
+
+    /// With the state that is stored with the service, if it `restores`.
+    async fn opened(
+        storage: Arc<RunningStorage>,
+        restores: bool,
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let data_dir = directory.path().join("data");
         fs::create_dir(&data_dir).unwrap();
@@ -106,6 +117,10 @@ impl World {
         config.storage.url = Some(storage.url());
         config.storage.max_retry_s = 0.05;
         change(&mut config);
+        if restores {
+            let store = open_store(&config.data_dir).unwrap();
+            assert!(restore_state(&store, &client(&config), 1.0).await);
+        }
         World {
             host: Host::open(config).await.unwrap(),
             directory,
@@ -115,7 +130,11 @@ impl World {
 
     /// With the challenge `digits`.
     async fn with_digits(storage: Arc<RunningStorage>, change: impl FnOnce(&mut Config)) -> Self {
-        let world = World::with(storage, change).await;
+        World::with(storage, change).await.load_digits().await
+    }
+
+    async fn load_digits(self) -> Self {
+        let world = self;
         let plugins = world.directory.path().join("plugins");
         fs::copy(guest("digits"), plugins.join("digits.wasm")).unwrap();
         world.host.loader.scan().await.unwrap();
@@ -128,8 +147,7 @@ impl World {
     }
 
     fn client(&self) -> Client {
-        let config = &self.host.pipeline.config.storage;
-        Client::new(config, Hotkey::from_uri("//Alice").unwrap(), 3).unwrap()
+        client(&self.host.pipeline.config)
     }
 
     fn poller(&self) -> Poller {
@@ -208,13 +226,18 @@ impl World {
 
     /// A sealed commit of the miner with this uid.
     async fn commit(&self, uid: u16) -> CommitRow {
+        let (encrypted, key) = (format!("token-{uid}"), format!("key-{uid}"));
+        self.commit_of(uid, encrypted, key).await
+    }
+
+    async fn commit_of(&self, uid: u16, encrypted: String, key: String) -> CommitRow {
         let report = Report {
             challenge: "digits".into(),
             miner_hotkey: format!("miner-{uid}"),
             miner_uid: uid,
-            encrypted_commit: format!("token-{uid}"),
+            encrypted_commit: encrypted,
             claimed_at: Some(f64::from(uid)),
-            key: Some(format!("key-{uid}")),
+            key: Some(key),
         };
         let intake = Intake {
             view: ViewRow {
@@ -228,6 +251,7 @@ impl World {
             reports: vec![report],
             faults: Vec::new(),
             request_ns: None,
+            last_confirmed_at: None,
             backdate_tolerance_s: 0.0,
         };
         let time = |claims: &[proctor_host::store::Claim]| claims.first()?.claimed_at;
@@ -239,8 +263,19 @@ impl World {
 
     /// A commit whose artifact was evaluated, with its notices.
     async fn scored(&self, uid: u16) -> CommitRow {
-        let store = self.store();
-        let (commit, artifact) = (self.commit(uid).await, artifact(uid));
+        let commit = self.commit(uid).await;
+        self.score(commit, uid).await
+    }
+
+    /// The same, with a key that opens it.
+    async fn scored_openly(&self, uid: u16) -> CommitRow {
+        let (encrypted, key) = seal(&format!("digits---{}", artifact(uid)));
+        let commit = self.commit_of(uid, encrypted, key).await;
+        self.score(commit, uid).await
+    }
+
+    async fn score(&self, commit: CommitRow, uid: u16) -> CommitRow {
+        let (store, artifact) = (self.store(), artifact(uid));
         let text = format!("digits---{artifact}");
         store
             .reveal(commit.id, text, artifact, digest(uid), DAY.into())
@@ -287,6 +322,7 @@ impl World {
         let settled = Settled {
             judged: judged.collect(),
             failed: Vec::new(),
+            superseded: Vec::new(),
             event: event("finalized"),
             notices: all,
             finalization: Finalization {
@@ -308,6 +344,17 @@ impl World {
 }
 
 const LOGS: &str = r#"[{"task":"{\"x\":1}","solution":"[7]","score":0.5,"baseline_score":null,"error":null},{"task":"{\"x\":2}","solution":null,"score":0.0,"baseline_score":null,"error":"trap: the task was 2"}]"#;
+
+fn client(config: &Config) -> Client {
+    Client::new(&config.storage, Hotkey::from_uri("//Alice").unwrap(), 3).unwrap()
+}
+
+/// (ciphertext, key) of a text.
+fn seal(text: &str) -> (String, String) {
+    let key = Fernet::generate_key();
+    let encrypted = Fernet::new(&key).unwrap().encrypt(text.as_bytes());
+    (encrypted, key)
+}
 
 fn digest(uid: u16) -> String {
     sha256_hex(&uid.to_be_bytes())
@@ -901,5 +948,257 @@ mod restore {
         world.storage.clear_faults();
         poller.round().await;
         assert!(world.store().evaluation(key(10)).await.unwrap().is_some());
+    }
+}
+
+mod restore_state {
+    use super::*;
+
+    /// 2025-01-02T00:00:00Z.
+    const SECOND: f64 = 1_735_776_000.0;
+    const HOUR: f64 = 3_600.0;
+
+    /// What a validator saw, by miner and challenge.
+    type Seen = BTreeMap<String, BTreeMap<String, Value>>;
+
+    /// A commit of a guest, due at 10:00 of the day that begins at `day`.
+    fn publish(seen: &mut Seen, world: &World, uid: u16, solver: &str, day: f64) {
+        let artifact = world.host.pipeline.artifacts.add(&guest_bytes(solver));
+        let (encrypted, key) = seal(&format!("digits---sha256:{}", artifact.unwrap().digest));
+        let commit = json!({"encrypted_commit": encrypted, "key": key,
+            "commit_timestamp": day - 14.0 * HOUR + f64::from(uid)});
+        let of_miner = BTreeMap::from([("digits".to_owned(), commit)]);
+        seen.insert(format!("miner-{uid}"), of_miner);
+        world.storage.set_miner_commits(0, json!(seen)).unwrap();
+    }
+
+    /// Polls, scores and finalizes as of 15:00 of a day.
+    async fn day(world: &World, day: f64) {
+        world.poller().round().await;
+        let pipeline = &world.host.pipeline;
+        pipeline.run(day + 13.0 * HOUR).await.unwrap();
+        pipeline.finalize(day + 15.0 * HOUR).await.unwrap();
+    }
+
+    /// All that is known of commits but the numbers of rows.
+    async fn commits(world: &World) -> Vec<CommitRow> {
+        let mut commits = world.store().commits_of("digits").await.unwrap();
+        for commit in &mut commits {
+            assert!(commit.evaluation_id.take().is_some());
+            (commit.id, commit.revision) = (0, 0);
+        }
+        commits
+    }
+
+    async fn ledger(world: &World) -> Vec<Finalization> {
+        let rows = world.store().finalizations(None, None, 10).await.unwrap();
+        rows.into_iter().map(|row| row.finalization).collect()
+    }
+
+    #[tokio::test]
+    async fn a_host_that_lost_its_database_goes_on_as_if_it_had_not() {
+        // The seed is the operator's: it is not told to the service.
+        let seed = |config: &mut Config| config.scoring.seed = Some(61);
+        let lost = World::with_digits(start(), seed).await;
+        let mut seen = Seen::new();
+        for (uid, solver) in [(10, "knn"), (11, "first_example"), (12, "malformed_json")] {
+            publish(&mut seen, &lost, uid, solver, SECOND);
+        }
+        day(&lost, SECOND).await;
+        assert_eq!(ledger(&lost).await.len(), 1);
+        lost.tell_all().await;
+
+        let state = lost.uploads(STATE).pop().unwrap();
+        assert_eq!(state.body["proctor"]["seed"], Value::Null);
+
+        let again = World::opened(Arc::clone(&lost.storage), true, seed).await;
+        let again = again.load_digits().await;
+        assert_eq!(ledger(&again).await, ledger(&lost).await);
+        let before = format!("{:?}", commits(&lost).await);
+        assert_eq!(format!("{:?}", commits(&again).await), before);
+
+        // A copy, something like a reference, and a day with nothing new.
+        for (uid, solver) in [(13, "knn"), (14, "knn_renamed")] {
+            publish(&mut seen, &lost, uid, solver, SECOND + 24.0 * HOUR);
+            let artifacts = &again.host.pipeline.artifacts;
+            artifacts.add(&guest_bytes(solver)).unwrap();
+        }
+        for world in [&lost, &again] {
+            day(world, SECOND + 24.0 * HOUR).await;
+            day(world, SECOND + 48.0 * HOUR).await;
+        }
+        assert_eq!(ledger(&again).await, ledger(&lost).await);
+        let after = format!("{:?}", commits(&lost).await);
+        assert_eq!(format!("{:?}", commits(&again).await), after);
+        let days = ["2025-01-02", "2025-01-03", "2025-01-04"];
+        for day in days {
+            let (of_lost, of_again) = (lost.store(), again.store());
+            let vector = of_lost.weight_vector(day.into()).await.unwrap().unwrap();
+            let restored = of_again.weight_vector(day.into()).await.unwrap();
+            assert_eq!(restored, Some(vector), "{day}");
+        }
+        let last = ledger(&lost).await;
+        assert_eq!(last.len(), days.len());
+        assert!(last[0].weights.contains("miner-10"), "somebody is paid");
+        assert!(last[1].results.contains(r#""references":2"#), "compared");
+        let path = again.host.pipeline.config.data_dir.join("proctor.sqlite");
+        assert_eq!(Store::problems(&path, true).unwrap(), []);
+    }
+
+    /// A host that told where its two miners stand, and what it told.
+    async fn told() -> (World, Value) {
+        let world = World::new().await;
+        let judged = [world.scored_openly(10).await, world.scored_openly(11).await];
+        world.settle(&judged, "[]").await;
+        // The notice for the archive waits for ever.
+        let told = async || world.waits().await == 1;
+        world.tell_until("the service is told", told).await;
+        let state = world.uploads(STATE).remove(0).body;
+        (world, state)
+    }
+
+    fn empty() -> (TempDir, Store) {
+        let directory = tempfile::tempdir().unwrap();
+        let store = open_store(directory.path()).unwrap();
+        (directory, store)
+    }
+
+    #[tokio::test]
+    async fn a_state_that_is_not_as_it_was_is_refused_as_a_whole() {
+        let (world, state) = told().await;
+        let (_directory, store) = empty();
+        let proctor = |change: &dyn Fn(&mut Value)| {
+            let mut state = state.clone();
+            change(&mut state["proctor"]);
+            state
+        };
+        let mut of_another = state.clone();
+        of_another["validator_hotkey"] = json!("somebody");
+        let mut of_the_peer = state.clone();
+        of_the_peer.as_object_mut().unwrap().remove("proctor");
+        let refused = [
+            of_the_peer,
+            proctor(&|kept| *kept = json!("none")),
+            proctor(&|kept| kept["version"] = json!(2)),
+            proctor(&|kept| kept["commits"][1]["score"] = json!(0.9)),
+            proctor(&|kept| kept["commits"][1]["score"] = json!("much")),
+            proctor(&|kept| kept["commits"] = json!([])),
+            proctor(&|kept| kept["seed"] = json!("7")),
+        ];
+        for state in refused {
+            let body = state.to_string().into_bytes();
+            world.client().post(STATE, body, None).await.unwrap();
+            assert!(
+                !restore_state(&store, &world.client(), 1.0).await,
+                "{state}"
+            );
+            assert!(store.is_new().await.unwrap());
+        }
+        // What the service answers to everybody.
+        let answer = json!({"data": of_another}).to_string();
+        let lying = serve_once(answer);
+        let mut config = Config::default();
+        config.storage.url = Some(lying);
+        assert!(!restore_state(&store, &client(&config), 1.0).await);
+
+        let body = state.to_string().into_bytes();
+        world.client().post(STATE, body, None).await.unwrap();
+        assert!(restore_state(&store, &world.client(), 1.0).await);
+        assert_eq!(store.commits_of("digits").await.unwrap().len(), 2);
+    }
+
+    /// The address of a service that gives one answer to whatever it is asked.
+    fn serve_once(answer: String) -> String {
+        use std::io::{Read, Write};
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let _ = stream.read(&mut [0; 4_096]).unwrap();
+            let length = answer.len();
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n");
+            stream.write_all((head + &answer).as_bytes()).unwrap();
+        });
+        format!("http://{address}")
+    }
+
+    #[tokio::test]
+    async fn a_host_that_knows_anything_asks_for_nothing() {
+        let (world, _) = told().await;
+        let asked = |world: &World| world.storage.requests().contains_key(FETCH_STATE);
+        assert!(!restore_state(world.store(), &world.client(), 1.0).await);
+        let knows_a_commit = World::with(Arc::clone(&world.storage), |_| {}).await;
+        knows_a_commit.commit(20).await;
+        assert!(!restore_state(knows_a_commit.store(), &world.client(), 1.0).await);
+        let knows_a_job = World::with(Arc::clone(&world.storage), |_| {}).await;
+        let queued = knows_a_job.store().enqueue(key(20), 7, 5.0, 0.0);
+        assert!(queued.await.unwrap());
+        assert!(!restore_state(knows_a_job.store(), &world.client(), 1.0).await);
+        assert!(!asked(&world));
+        assert_eq!(
+            knows_a_commit
+                .store()
+                .commits_of("digits")
+                .await
+                .unwrap()
+                .len(),
+            1
+        );
+    }
+
+    #[tokio::test]
+    async fn a_service_that_does_not_answer_keeps_nobody_from_starting() {
+        let (world, _) = told().await;
+        let (_directory, store) = empty();
+        let mut config = (*world.host.pipeline.config).clone();
+        config.storage.timeout_ms = 300;
+        let client = client(&config);
+        for kind in [
+            FaultKind::Hang,
+            FaultKind::Garbage,
+            FaultKind::Huge,
+            FaultKind::Status,
+        ] {
+            let fault = Fault::new(FETCH_STATE, kind);
+            world.storage.set_faults(vec![fault]).unwrap();
+            assert!(!restore_state(&store, &client, 1.0).await, "{kind:?}");
+            assert!(store.is_new().await.unwrap());
+        }
+        world.storage.clear_faults();
+        assert!(restore_state(&store, &client, 1.0).await);
+    }
+
+    #[tokio::test]
+    async fn standings_come_without_evaluations_and_are_linked_when_those_come() {
+        let (told, _) = told().await;
+        let fault = Fault::new(RESULTS, FaultKind::Status);
+        told.storage.set_faults(vec![fault]).unwrap();
+        let world = World::opened(Arc::clone(&told.storage), true, |_| {}).await;
+        let commits = world.store().commits_of("digits").await.unwrap();
+        assert_eq!(commits.len(), 2);
+        for commit in &commits {
+            assert_eq!((commit.score, commit.accepted), (Some(0.5), Some(true)));
+            assert_eq!(commit.evaluation_id, None);
+        }
+        told.storage.clear_faults();
+        let world = world.load_digits().await;
+        world.poller().round().await;
+        for commit in world.store().commits_of("digits").await.unwrap() {
+            let linked = commit.evaluation_id.unwrap();
+            let evaluation = world.store().evaluation_by_id(linked).await.unwrap();
+            let of = evaluation.unwrap().key.artifact_digest;
+            assert_eq!(Some(of), commit.artifact_digest);
+        }
+        let results = world.host.pipeline.results();
+        assert_eq!(results.last_day("digits").as_deref(), Some(DAY));
+    }
+
+    #[tokio::test]
+    async fn a_brand_new_host_begins_anew() {
+        let world = World::new().await;
+        let (_directory, store) = empty();
+        assert!(!restore_state(&store, &world.client(), 1.0).await);
+        assert_eq!(world.answered(FETCH_STATE, "200"), 1);
+        assert!(store.is_new().await.unwrap());
     }
 }

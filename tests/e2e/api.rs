@@ -166,6 +166,9 @@ fn errors_are_those_of_the_peer() {
         assert_eq!(case["expected"]["body"], response.json(), "{id}");
         assert_eq!(response.header("content-type"), "application/json", "{id}");
     }
+    let slash = server.post("/get_scoring_result/", &json!({}));
+    assert_eq!(slash.status, 307);
+    assert_eq!(slash.header("location"), "/get_scoring_result");
     server.stop();
 }
 

@@ -2,9 +2,12 @@
 //! that was left alone, and does nothing twice.
 
 use crate::commits::{Commit, all_revealed, document};
-use crate::stored::{Done, Dump, with_text};
-use crate::support::{Event, World};
+use crate::stored::{self, Done, Dump, with_text};
+use crate::support::{Event, World, until};
+use proctor_testing::guest_bytes;
+use serde_json::json;
 use std::collections::BTreeMap;
+use std::fs;
 
 /// What a host logs after each step of the pipeline, once it is on disk.
 const STEPS: [&str; 6] = [
@@ -71,6 +74,37 @@ fn killed_while_it_compiles_the_host_compiles_again() {
     let mut server = world.serve(&[]);
     server.wait_for("plugin active");
     server.stop();
+}
+
+#[test]
+fn being_killed_is_no_attempt_in_vain() {
+    let world = World::new();
+    let plugin = world.plugins().join("hostile.wasm");
+    fs::write(plugin, guest_bytes("hostile_challenge")).unwrap();
+    let digest = world.add_artifact("knn");
+    let commit = Commit::of_text(3, &format!("hostile---sha256:{digest}"), 30.0);
+    let seen = json!({ &commit.hotkey: { "hostile": commit.revealed() } });
+    world.ingest(0, &json!({ "miner_commits": seen }));
+    let endless = [
+        "challenges.hostile.settings={in='evaluate',do='loop'}",
+        "challenges.hostile.limits.wall_ms=60000",
+        "challenges.hostile.limits.fuel=1000000000000000",
+        "scoring.hold_attempts=2",
+    ];
+    for _ in 0..3 {
+        let server = world.serve(&endless);
+        until("it is being evaluated", || {
+            let leased = "SELECT EXISTS (SELECT 1 FROM evaluations WHERE state = 'leased')";
+            stored::value(&world, leased)
+        });
+        server.kill();
+    }
+    let mut server = world.serve(&endless);
+    server.wait_for("plugin active");
+    world.look(&mut server);
+    let finalized = server.log.iter().any(|e| e.is("challenge finalized"));
+    assert!(!finalized, "the day waits for it: {:#?}", server.log);
+    server.kill();
 }
 
 /// A data directory with everything that is to be done, and nothing done.

@@ -175,7 +175,8 @@ fn prepare(case: &Value) -> (World, Names) {
         let stake = input["metagraph"]["S"][usize::from(uid)].as_f64().unwrap();
         neuron(uid, hotkey.as_str().unwrap(), stake)
     });
-    let neurons: Vec<Value> = neurons.collect();
+    // And one for `World::look`.
+    let neurons: Vec<Value> = neurons.chain([neuron(7, "hk7", 0.0)]).collect();
     world.set_metagraph(&json!({
         "netuid": 61, "block": 1, "owner_hotkey": null, "neurons": neurons,
     }));

@@ -1,11 +1,13 @@
 //! Backup, restore, what is kept for how long, and the database looked after.
 
-use crate::commits::{Commit, all_revealed, document};
+use crate::commits::{Commit, HOUR, all_revealed, document};
 use crate::http::Response;
 use crate::stored::{Done, Dump};
-use crate::support::{DAY, Ran, Server, World};
+use crate::support::{DAY, Ran, Server, World, until};
+use proctor_testing::guest_bytes;
 use rusqlite::Connection;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::PathBuf;
@@ -413,4 +415,42 @@ fn a_backup_can_be_had_at_any_time() {
     let other = self::world();
     other.done(&["restore", saved]);
     Done::of(&world).assert_kept(&Done::of(&other));
+}
+
+#[test]
+fn the_backup_holds_every_challenge() {
+    let world = world();
+    let plugin = world.plugins().join("c1.wasm");
+    fs::write(plugin, guest_bytes("tokens_challenge")).unwrap();
+    let digest = world.add_artifact("knn");
+    let tokens = format!(
+        "challenges.c1.settings={{ tasks = 1, penalty_threshold = 0.5, \
+         submissions.{digest} = {{ score = 0.5, tokens = [1] }} }}"
+    );
+    let commit = |uid: u16, challenge: &str| {
+        let text = format!("{challenge}---sha256:{digest}");
+        let commit = Commit::at(&format!("miner-{uid}"), &text, world.now() - 30.0 * HOUR);
+        (
+            commit.hotkey.clone(),
+            json!({ challenge: commit.revealed() }),
+        )
+    };
+    let commits: Map<String, Value> = [commit(3, "digits"), commit(4, "c1")].into();
+    world.ingest(0, &json!({ "miner_commits": commits }));
+    let mut server = world.serve(&[OFTEN, &tokens]);
+    for _ in 0..2 {
+        server.wait_for("judged");
+    }
+    until("both are in the backup", || {
+        let Ok(bytes) = fs::read(backup_of(&world)) else {
+            return false;
+        };
+        let saved: Value = serde_json::from_slice(&bytes).unwrap();
+        let results = saved["results"].as_array().unwrap().iter();
+        let names: BTreeSet<&str> = results
+            .map(|result| result["challenge_name"].as_str().unwrap())
+            .collect();
+        names == BTreeSet::from(["c1", "digits"])
+    });
+    server.stop();
 }

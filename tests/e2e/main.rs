@@ -25,3 +25,4 @@ mod simulation;
 mod stored;
 mod support;
 mod v1;
+mod versions;

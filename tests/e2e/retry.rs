@@ -1,7 +1,8 @@
 //! What is not there now is tried again, and costs nobody a score.
 
 use crate::commits::{Commit, HOUR, all_revealed};
-use crate::support::{DAY, Event, START, Server, World};
+use crate::stored;
+use crate::support::{DAY, Event, START, Server, World, until};
 use proctor_testing::guest_bytes;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -56,6 +57,10 @@ fn a_restart_goes_on_with_the_attempts() {
     world.ingest(0, &all_revealed([&commit]));
     let mut server = world.serve(&[]);
     let event = server.wait_for("evaluation put back");
+    until("that is stored", || {
+        let stored = "SELECT outcome IS NOT NULL FROM evaluations";
+        stored::value(&world, stored)
+    });
     server.kill();
     retry(&world, &event);
     let mut server = world.serve(&[]);

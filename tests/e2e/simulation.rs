@@ -198,9 +198,7 @@ impl Script {
         format!(
             "SELECT (SELECT count(*) FROM commits) = {known}
                  AND (SELECT count(*) FROM commits WHERE key IS NOT NULL) = {open}
-                 AND (SELECT count(*) FROM sightings
-                     WHERE validator_hotkey IN ('validator-0', 'validator-1', 'validator-2'))
-                     = {sightings}
+                 AND (SELECT count(*) FROM sightings) = {sightings}
                  AND (SELECT count(*) FROM finalizations) = {days}
                  AND (SELECT count(*) FROM weight_vectors) = {days}
                  AND NOT EXISTS (SELECT 1 FROM commits WHERE state = 'revealed'
@@ -220,6 +218,8 @@ struct Run<'a> {
     done: Done,
     /// What tells that all is done of this tick.
     is_settled: String,
+    /// How often it was killed before that.
+    midway: u64,
 }
 
 /// What a host is killed after.
@@ -279,6 +279,7 @@ url = 'file://{archive}'
             log: Vec::new(),
             done: Done::default(),
             is_settled: String::new(),
+            midway: 0,
         }
     }
 
@@ -296,18 +297,23 @@ url = 'file://{archive}'
                 self.is_settled.push_str(told);
             }
             self.storage.set_faults(tick.faults).unwrap();
-            for validator in 0..DELAYS.len() {
-                let document = self.script.document(validator, now);
-                let uid = i64::try_from(validator).unwrap();
-                self.storage.set_miner_commits(uid, document).unwrap();
-            }
-            self.world.set_clock(now);
+            self.publish(now);
             for kill in kills {
                 self.kill_after(kill);
             }
             self.settle(tick.at);
         }
         self.end()
+    }
+
+    /// Makes it that time, with what the validators have seen by then.
+    fn publish(&self, now: f64) {
+        for validator in 0..DELAYS.len() {
+            let document = self.script.document(validator, now);
+            let uid = i64::try_from(validator).unwrap();
+            self.storage.set_miner_commits(uid, document).unwrap();
+        }
+        self.world.set_clock(now);
     }
 
     fn start(&self) -> Server {
@@ -333,6 +339,7 @@ url = 'file://{archive}'
             }
             assert!(Instant::now() < deadline, "{:#?}", server.log);
         }
+        self.midway += u64::from(!self.is_settled());
         self.log.extend(server.kill());
         let now = Done::of(&self.world);
         self.done.assert_kept(&now);
@@ -378,11 +385,9 @@ url = 'file://{archive}'
         self.log.extend(server.stop());
         self.done.assert_kept(&Done::of(&self.world));
         let claims = "SELECT miner_hotkey, encrypted_commit, validator_hotkey, claimed_at
-             FROM sightings JOIN commits ON id = commit_id
-             WHERE validator_hotkey IN ('validator-0', 'validator-1', 'validator-2')
-             ORDER BY 1, 2, 3, 4";
+             FROM sightings JOIN commits ON id = commit_id ORDER BY 1, 2, 3, 4";
         let faults = "SELECT validator_uid, miner_hotkey, challenge, code FROM commit_faults
-             WHERE validator_uid < 3 ORDER BY 1, 2, 3, 4";
+             ORDER BY 1, 2, 3, 4";
         End {
             dump: Dump::of(&self.world),
             claims: stored::rows_of(&self.world, claims),
@@ -391,6 +396,7 @@ url = 'file://{archive}'
             told: told(&self.storage),
             archive: files(&self.world.path().join("archive")),
             requests: self.storage.requests(),
+            midway: self.midway,
             log: self.log,
         }
     }
@@ -405,6 +411,7 @@ struct End {
     told: BTreeMap<String, Value>,
     archive: BTreeMap<String, String>,
     requests: BTreeMap<String, BTreeMap<String, u64>>,
+    midway: u64,
     log: Vec<Event>,
 }
 
@@ -423,10 +430,30 @@ fn told(storage: &RunningStorage) -> BTreeMap<String, Value> {
             }
         } else {
             let name = format!("{route} {}", text(&upload.body, "encrypted_commit"));
-            told.insert(name, upload.body);
+            let mut body = upload.body;
+            // What the host keeps there for itself is in the order of its own numbers.
+            if let Some(kept) = body.get_mut("proctor") {
+                sort(kept);
+            }
+            told.insert(name, body);
         }
     }
     told
+}
+
+/// Sorts all lists, and forgets the digest over them.
+fn sort(value: &mut Value) {
+    match value {
+        Value::Array(list) => {
+            list.iter_mut().for_each(sort);
+            list.sort_by_key(Value::to_string);
+        }
+        Value::Object(fields) => {
+            fields.remove("digest");
+            fields.values_mut().for_each(sort);
+        }
+        _ => {}
+    }
 }
 
 /// All files in a directory by path, but for what a kill left of a draft
@@ -450,9 +477,11 @@ fn files(directory: &Path) -> BTreeMap<String, String> {
     found
 }
 
-/// When to kill, by tick, the same in every run of the test.
+/// When to kill, by tick: the same in every run of the test, but for who wants to
+/// look further.
 fn kills() -> Vec<Vec<Kill>> {
-    let mut random = ChaCha8Rng::seed_from_u64(61);
+    let seed = std::env::var("SIMULATION_SEED").map_or(61, |seed| seed.parse().unwrap());
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mut below = |end: u64| random.next_u64() % end;
     let mut kills: Vec<Vec<Kill>> = ticks().iter().map(|_| Vec::new()).collect();
     let places = kills.len() as u64;
@@ -460,7 +489,7 @@ fn kills() -> Vec<Vec<Kill>> {
         let tick = usize::try_from(below(places)).unwrap();
         kills[tick].push(match below(3) {
             0 => Kill::Requests(below(12)),
-            _ => Kill::Lines(usize::try_from(below(15)).unwrap()),
+            _ => Kill::Lines(usize::try_from(below(10)).unwrap()),
         });
     }
     kills
@@ -473,6 +502,7 @@ fn two_days_with_a_hundred_kills_end_as_two_days_without() {
     let wanted = Run::new(&script).through(&never);
     assert_plausible(&wanted);
     let got = Run::new(&script).through(&kills());
+    assert_plausible(&got);
 
     wanted.dump.assert_same(&got.dump, "killed a hundred times");
     assert_eq!(wanted.claims, got.claims);
@@ -486,11 +516,13 @@ fn two_days_with_a_hundred_kills_end_as_two_days_without() {
     }
     assert_done_once(&wanted.log);
     assert_done_once(&got.log);
-    // Some of the kills were in the midst of something.
     let starts = got.log.iter().filter(|event| event.is("listening"));
     assert_eq!(starts.count() as u64, KILLS + 1);
-    let cut_short = |event: &Event| event.is("took up evaluations that were cut short");
-    assert!(got.log.iter().any(cut_short));
+    let midway = got.midway;
+    assert!(
+        midway >= KILLS / 5,
+        "only {midway} kills were in the midst of something"
+    );
 }
 
 /// Each thing is evaluated, judged and finalized at most once, whatever happens.
@@ -530,7 +562,14 @@ fn assert_plausible(end: &End) {
     assert_eq!(routes.map(told), [12, 11, 1]);
     // 11 verdicts and 2 rows of the ledger.
     assert_eq!(end.archive.len(), 13, "{:?}", end.archive.keys());
-    // Nobody backdated anything, and one mixed keys up.
+    // What is evaluated and compared is told before it is judged.
+    let unjudged = end.told.values().filter(|told| {
+        let compared = told["comparison_logs"].as_object();
+        told["scored_timestamp"].is_null() && compared.is_some_and(|logs| !logs.is_empty())
+    });
+    assert_eq!(unjudged.count(), 2, "a commit and its artifact's results");
+    // Nobody backdated anything, the host's own uploads do not count as what it saw,
+    // and one mixed keys up.
     assert_eq!(end.faults.len(), 1, "{:?}", end.faults);
     let came: BTreeSet<&str> = end
         .requests

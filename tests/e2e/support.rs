@@ -9,7 +9,6 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -213,21 +212,23 @@ solver = {{ fuel = 100000000, memory_bytes = 16777216 }}
 
     /// Returns once a host that serves has looked for work at the present time, and
     /// is through with what it found but for evaluations. To see that, it is given
-    /// commits that it refuses at once.
+    /// commits of the last miner that it refuses at once. A challenge must be active.
     pub(crate) fn look(&self, server: &mut Server) {
-        static LOOKS: AtomicU32 = AtomicU32::new(0);
         let metagraph = fs::read(self.data().join("metagraph.json")).unwrap();
         let metagraph: Value = serde_json::from_slice(&metagraph).unwrap();
         let miner = metagraph["neurons"].as_array().unwrap().last().unwrap();
         let miner = miner["hotkey"].as_str().unwrap();
+        let plugins = server.get("/v1/plugins").json();
+        let mut plugins = plugins["plugins"].as_array().unwrap().iter();
+        let active = plugins.find(|plugin| plugin["state"] == "active").unwrap();
+        let challenge = active["name"].as_str().unwrap();
         // What it logs last of a look may be the first that it does.
         for _ in 0..2 {
-            let challenge = format!("look-{}", LOOKS.fetch_add(1, Ordering::Relaxed));
             let text = format!("{challenge}---no artifact");
             let commit = Commit::at(miner, &text, self.now() - 3.0 * DAY);
-            let commits = json!({ miner: { &challenge: commit.revealed() } });
+            let commits = json!({ miner: { challenge: commit.revealed() } });
             self.ingest(1, &json!({ "miner_commits": commits }));
-            server.wait(|event| event.is("commit refused") && event.text("challenge") == challenge);
+            server.wait(|event| event.is("commit refused") && event.text("hotkey") == miner);
         }
     }
 

@@ -123,6 +123,7 @@ async fn take_in(
         source: "push",
         received_at: clock::unix_now(),
         request_ns: Some(signer.timestamp_ns),
+        last_confirmed_at: None,
     };
     let rules = &app.config.commits;
     let report = ingest(&app.store, &app.metagraph, rules, delivery)

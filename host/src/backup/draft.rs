@@ -28,7 +28,7 @@ impl Draft {
         let name = path.file_name().ok_or(io::ErrorKind::InvalidFilename)?;
         let mut draft = std::ffi::OsString::from(".");
         draft.push(name);
-        draft.push(".draft");
+        draft.push(format!(".{}.draft", std::process::id()));
         let draft = directory(path).join(draft);
         let file = OpenOptions::new()
             .write(true)
@@ -113,7 +113,13 @@ mod tests {
         // Killed here, nothing of it would be cleared up.
         std::mem::forget(draft);
         assert_eq!(fs::read_to_string(&path).unwrap(), "old");
-        assert_eq!(files(directory.path()), [".file.draft", "file"]);
+        assert_eq!(
+            files(directory.path()),
+            [
+                format!(".file.{}.draft", std::process::id()).as_str(),
+                "file"
+            ]
+        );
 
         let mut draft = Draft::new(&path).unwrap();
         draft.write_all(b"new").unwrap();
@@ -136,7 +142,13 @@ mod tests {
     fn nobody_else_may_read_it() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("file");
-        fs::write(directory.path().join(".file.draft"), "left by others").unwrap();
+        fs::write(
+            directory
+                .path()
+                .join(format!(".file.{}.draft", std::process::id())),
+            "left by others",
+        )
+        .unwrap();
         Draft::new(&path).unwrap().publish().unwrap();
         let mode = fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);

@@ -71,14 +71,14 @@ pub(super) fn row(mut item: Map<String, Value>) -> Option<Map<String, Value>> {
 
 fn shown(log: &ScoringLog) -> serde_json::Result<compat::ScoringLog> {
     let input: Value = serde_json::from_str(&log.task)?;
+    // What cannot be shown is kept as it is beside.
     let output = log.solution.as_deref().map(serde_json::from_str);
+    let output = output.and_then(Result::ok);
     Ok(compat::ScoringLog {
         score: Some(log.score),
-        input_hash: compat::input_hash(&input),
+        input_hash: compat::input_hash_of_text(&log.task),
         miner_input: Some(input).filter(|input| !input.is_null()),
-        miner_output: output
-            .transpose()?
-            .filter(|output: &Value| !output.is_null()),
+        miner_output: output.filter(|output: &Value| !output.is_null()),
         error: log.error.clone(),
         baseline_score: log.baseline_score,
         ..compat::ScoringLog::default()

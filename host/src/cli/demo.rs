@@ -171,6 +171,7 @@ impl Demo {
                 source: "file",
                 received_at: NOW,
                 request_ns: None,
+                last_confirmed_at: None,
             };
             let rules = &pipeline.config.commits;
             let report = ingest(&pipeline.store, &pipeline.metagraph, rules, delivery).await?;

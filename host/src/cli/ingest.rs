@@ -42,6 +42,7 @@ impl Ingest {
             source: "file",
             received_at: clock::unix_now(),
             request_ns: None,
+            last_confirmed_at: None,
         };
         let report = runtime()?
             .block_on(ingest(&store, &metagraph, &config.commits, delivery))

@@ -3,11 +3,14 @@
 use super::collect::admit;
 use super::sift::sift;
 use super::timestamp::resolve;
-use super::wire::{self, ValidatorView, WireError};
+use super::wire::{self, ObservedCommit, ValidatorView, WireError};
 use crate::chain::Metagraph;
-use crate::config::Commits;
+use crate::config::{Commits, is_challenge_name};
 use crate::store::{Claim, Ingested, Intake, Report, Store, StoreError, ViewRow};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+
+/// Seconds by which a time may be ahead of ours and still count: a year.
+const MAX_FUTURE: f64 = 366.0 * 86_400.0;
 
 /// Why a document was not taken in.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +43,9 @@ pub struct Delivery {
     pub received_at: f64,
     /// The time of the signed request that brought it, in nanoseconds.
     pub request_ns: Option<u64>,
+    /// When the validator last told the same as in its last document, in seconds
+    /// since the Unix epoch, if that is known.
+    pub last_confirmed_at: Option<f64>,
 }
 
 /// What taking a document in came to.
@@ -105,7 +111,7 @@ pub async fn ingest(
         view,
         news,
         Some(rejected),
-        delivery.request_ns,
+        (delivery.request_ns, delivery.last_confirmed_at),
     )
     .await
 }
@@ -133,7 +139,16 @@ pub async fn ingest_again(
         };
         // What it was heard with was counted then.
         let faults = (!view.heard).then(Vec::new);
-        take_in(store, metagraph, rules, view, parsed.view, faults, None).await?;
+        take_in(
+            store,
+            metagraph,
+            rules,
+            view,
+            parsed.view,
+            faults,
+            (None, None),
+        )
+        .await?;
     }
     Ok(())
 }
@@ -147,8 +162,13 @@ async fn take_in(
     view: ViewRow,
     news: ValidatorView,
     mut faults: Option<Vec<(String, String, &'static str)>>,
-    request_ns: Option<u64>,
+    (request_ns, last_confirmed_at): (Option<u64>, Option<f64>),
 ) -> Result<IngestReport, IngestError> {
+    // What was heard before under other rules is not told now.
+    let tolerance = match faults {
+        Some(_) => rules.backdate_tolerance_s,
+        None => f64::INFINITY,
+    };
     let not_heard = admit(&news, metagraph, rules.min_validator_stake).err();
     let mut reports = Vec::new();
     if not_heard.is_none() {
@@ -157,9 +177,29 @@ async fn take_in(
         if let Some(faults) = &mut faults {
             faults.extend(unverified.map(|f| (f.hotkey, f.challenge, f.kind.code())));
         }
+        let latest = view.received_at + MAX_FUTURE;
         reports = self::reports(sifted.view, metagraph);
+        for report in &mut reports {
+            // It may be a clock that is ahead; this is none, such as milliseconds.
+            if report.claimed_at.is_some_and(|at| at > latest) {
+                report.claimed_at = None;
+                if let Some(faults) = &mut faults {
+                    let (hotkey, challenge) = (&report.miner_hotkey, &report.challenge);
+                    faults.push((hotkey.clone(), challenge.clone(), "future_timestamp"));
+                }
+            }
+        }
     }
-    let faults = faults.unwrap_or_default();
+    let mut faults = faults.unwrap_or_default();
+    // Names that anybody can make up are not kept.
+    for (hotkey, challenge, _) in &mut faults {
+        if metagraph.uid_of(hotkey).is_none() {
+            hotkey.clear();
+        }
+        if !is_challenge_name(challenge) {
+            challenge.clear();
+        }
+    }
     let intake = Intake {
         view: ViewRow {
             heard: not_heard.is_none(),
@@ -168,7 +208,8 @@ async fn take_in(
         reports,
         faults: faults.clone(),
         request_ns,
-        backdate_tolerance_s: rules.backdate_tolerance_s,
+        last_confirmed_at,
+        backdate_tolerance_s: tolerance,
     };
     let (policy, quorum) = (rules.timestamp, rules.quorum);
     let heard: BTreeMap<String, bool> = metagraph
@@ -206,13 +247,19 @@ fn news(mut view: ValidatorView, last: Option<&ValidatorView>) -> ValidatorView 
     for (hotkey, challenges) in &mut view.commits {
         for (challenge, commits) in challenges {
             let known = last.commits.get(hotkey).and_then(|c| c.get(challenge));
-            commits.retain(|commit| !known.is_some_and(|known| known.contains(commit)));
+            let known: HashMap<&str, &ObservedCommit> = known
+                .into_iter()
+                .flatten()
+                .map(|commit| (commit.encrypted_commit.as_str(), commit))
+                .collect();
+            commits.retain(|commit| known.get(commit.encrypted_commit.as_str()) != Some(&commit));
         }
     }
     view
 }
 
-/// What a validator says of registered miners.
+/// What a validator says of registered miners: of each ciphertext once, with the
+/// earliest time.
 fn reports(view: ValidatorView, metagraph: &Metagraph) -> Vec<Report> {
     let mut reports = Vec::new();
     for (hotkey, challenges) in view.commits {
@@ -220,19 +267,34 @@ fn reports(view: ValidatorView, metagraph: &Metagraph) -> Vec<Report> {
             continue;
         };
         for (challenge, commits) in challenges {
+            let mut by_ciphertext: HashMap<String, Report> = HashMap::new();
             for commit in commits {
                 if commit.miner_uid.is_some_and(|claimed| claimed != uid) {
                     continue;
                 }
-                reports.push(Report {
-                    challenge: challenge.clone(),
-                    miner_hotkey: hotkey.clone(),
-                    miner_uid: uid,
-                    encrypted_commit: commit.encrypted_commit,
-                    claimed_at: commit.commit_timestamp.filter(|at| *at != 0.0),
-                    key: commit.key,
-                });
+                let claimed_at = commit.commit_timestamp.filter(|at| *at != 0.0);
+                match by_ciphertext.get_mut(&commit.encrypted_commit) {
+                    Some(known) => {
+                        let times = [known.claimed_at, claimed_at].into_iter().flatten();
+                        known.claimed_at = times.reduce(f64::min);
+                        known.key = known.key.take().or(commit.key);
+                    }
+                    None => {
+                        let report = Report {
+                            challenge: challenge.clone(),
+                            miner_hotkey: hotkey.clone(),
+                            miner_uid: uid,
+                            encrypted_commit: commit.encrypted_commit.clone(),
+                            claimed_at,
+                            key: commit.key,
+                        };
+                        by_ciphertext.insert(commit.encrypted_commit, report);
+                    }
+                }
             }
+            let mut of_miner: Vec<Report> = by_ciphertext.into_values().collect();
+            of_miner.sort_by(|a, b| a.encrypted_commit.cmp(&b.encrypted_commit));
+            reports.extend(of_miner);
         }
     }
     reports

@@ -23,6 +23,8 @@ pub const MAX_ENCRYPTED_COMMIT: usize = 16 * 1024;
 pub const MAX_KEY: usize = 1024;
 /// Longest plain commit, in bytes.
 pub const MAX_COMMIT: usize = 4 * 1024;
+/// Most entries of a document that are told to be wrong; further ones are left out.
+pub const MAX_REJECTED: usize = 1_000;
 /// Longest hotkey or challenge name, in bytes.
 pub const MAX_NAME: usize = 256;
 
@@ -101,6 +103,7 @@ pub fn parse(
         let challenges =
             match at_most("hotkey", &hotkey, MAX_NAME).and_then(|()| object(challenges)) {
                 Ok(challenges) => challenges,
+                Err(_) if rejected.len() >= MAX_REJECTED => continue,
                 Err(fault) => {
                     rejected.push(RejectedEntry {
                         hotkey: cut(&hotkey),
@@ -125,6 +128,7 @@ pub fn parse(
                         .entry(challenge.clone())
                         .or_default()
                         .push(commit),
+                    Err(_) if rejected.len() >= MAX_REJECTED => {}
                     Err(fault) => rejected.push(RejectedEntry {
                         hotkey: hotkey.clone(),
                         challenge: Some(cut(&challenge)),

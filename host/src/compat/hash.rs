@@ -4,23 +4,30 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::python_json::python_json;
+use super::python_text::python_json_text;
 
 /// The hash of a task's input: SHA-256 of its [`python_json`] text, 64 lower-case
 /// hex digits.
 ///
 /// `None` for what Python takes for false: null, false, 0, and an empty text, list or
-/// object.
+/// object. Where the text of the input is at hand, use [`input_hash_of_text`].
 #[must_use]
 pub fn input_hash(input: &Value) -> Option<String> {
-    let is_empty = match input {
-        Value::Null => true,
-        Value::Bool(bool) => !bool,
-        Value::Number(number) => number.as_f64() == Some(0.0),
-        Value::String(text) => text.is_empty(),
-        Value::Array(list) => list.is_empty(),
-        Value::Object(fields) => fields.is_empty(),
-    };
-    (!is_empty).then(|| sha256_hex(&python_json(input)))
+    hash_of(&python_json(input))
+}
+
+/// The [`input_hash`] of a task's input from its JSON text, exact also for inputs that
+/// a [`Value`] cannot hold; see [`python_json_text`].
+///
+/// `None` also if the text is not JSON, or such that Python does not read it.
+#[must_use]
+pub fn input_hash_of_text(json: &str) -> Option<String> {
+    hash_of(&python_json_text(json).ok()?)
+}
+
+fn hash_of(python_text: &str) -> Option<String> {
+    const FALSE: [&str; 8] = ["null", "false", "0", "0.0", "-0.0", "\"\"", "[]", "{}"];
+    (!FALSE.contains(&python_text)).then(|| sha256_hex(python_text))
 }
 
 /// What the cache of scored commits calls an entry: SHA-256 of the ciphertext, 64
@@ -51,6 +58,7 @@ mod tests {
             json!(false),
         ] {
             assert_eq!(input_hash(&input), None, "{input}");
+            assert_eq!(input_hash_of_text(&input.to_string()), None, "{input}");
         }
         for input in [
             json!({"a": null}),
@@ -60,6 +68,11 @@ mod tests {
             json!(true),
         ] {
             assert!(input_hash(&input).is_some(), "{input}");
+            let of_text = input_hash_of_text(&input.to_string());
+            assert_eq!(of_text, input_hash(&input), "{input}");
+        }
+        for text in ["-0", "-0e9", " { } ", "", "{", "NaN"] {
+            assert_eq!(input_hash_of_text(text), None, "{text}");
         }
     }
 

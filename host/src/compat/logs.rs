@@ -2,15 +2,19 @@
 
 use std::collections::BTreeMap;
 
+use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
-use super::hash::input_hash;
+use super::hash::input_hash_of_text;
 
 /// One task that a submission was given, and what came of it.
 ///
-/// When it is read, `input_hash` is computed from `miner_input`, whatever the text
-/// says; it is kept as it is only if the input is gone.
+/// When it is read, `input_hash` is computed from the text of `miner_input`, whatever
+/// is said of it; it is kept as it is only if the input is gone. So it is exact also for
+/// inputs that `miner_input` rounds; an input that it cannot hold at all is refused.
+/// Logs are read from JSON only.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, remote = "Self")]
 pub struct ScoringLog {
@@ -26,7 +30,7 @@ pub struct ScoringLog {
     pub error: Option<String>,
     /// The score of the baseline for the same task.
     pub baseline_score: Option<f64>,
-    /// The [`input_hash`] of the task.
+    /// The [`input_hash`](super::input_hash) of the task.
     pub input_hash: Option<String>,
 }
 
@@ -46,7 +50,7 @@ pub struct ComparisonLog {
     pub reference_output: Option<Value>,
     /// Why they could not be compared.
     pub error: Option<String>,
-    /// The [`input_hash`] of the task.
+    /// The [`input_hash`](super::input_hash) of the task.
     pub input_hash: Option<String>,
     /// Why they are as similar as that. Not in the older version.
     pub reason: Option<String>,
@@ -124,8 +128,10 @@ impl<S, C> Default for MinerChallengeCommit<S, C> {
 
 impl<'de> Deserialize<'de> for ScoringLog {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut log = Self::deserialize(deserializer)?;
-        rehash(&mut log.input_hash, log.miner_input.as_ref());
+        let text = Box::<RawValue>::deserialize(deserializer)?;
+        let mut json = serde_json::Deserializer::from_str(text.get());
+        let mut log = Self::deserialize(&mut json).map_err(D::Error::custom)?;
+        rehash(&mut log.input_hash, &text).map_err(D::Error::custom)?;
         Ok(log)
     }
 }
@@ -138,8 +144,10 @@ impl Serialize for ScoringLog {
 
 impl<'de> Deserialize<'de> for ComparisonLog {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut log = Self::deserialize(deserializer)?;
-        rehash(&mut log.input_hash, log.miner_input.as_ref());
+        let text = Box::<RawValue>::deserialize(deserializer)?;
+        let mut json = serde_json::Deserializer::from_str(text.get());
+        let mut log = Self::deserialize(&mut json).map_err(D::Error::custom)?;
+        rehash(&mut log.input_hash, &text).map_err(D::Error::custom)?;
         Ok(log)
     }
 }
@@ -150,16 +158,26 @@ impl Serialize for ComparisonLog {
     }
 }
 
-fn rehash(hash: &mut Option<String>, input: Option<&Value>) {
-    if let Some(input) = input {
-        *hash = input_hash(input);
+#[derive(Deserialize)]
+struct Task<'a> {
+    #[serde(borrow)]
+    miner_input: Option<&'a RawValue>,
+}
+
+fn rehash(hash: &mut Option<String>, log: &RawValue) -> serde_json::Result<()> {
+    let task: Task<'_> = serde_json::from_str(log.get())?;
+    if let Some(input) = task.miner_input {
+        *hash = input_hash_of_text(input.get());
     }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::hash::input_hash;
     use super::*;
     use serde_json::json;
+    use sha2::Digest;
 
     #[test]
     fn the_hash_of_an_input_is_not_believed_but_computed() {
@@ -175,6 +193,31 @@ mod tests {
         let empty = json!({"miner_input": {}, "input_hash": "made up"});
         let log: ScoringLog = serde_json::from_value(empty).unwrap();
         assert_eq!(log.input_hash, None);
+    }
+
+    #[test]
+    fn the_hash_of_an_input_that_a_value_rounds_is_that_of_its_text() {
+        for (input, python) in [
+            (
+                "{\"x\":18446744073709551616}",
+                "{\"x\": 18446744073709551616}",
+            ),
+            ("{\"x\": -0}", "{\"x\": 0}"),
+        ] {
+            let right = hex::encode(sha2::Sha256::digest(python));
+            let text = format!("{{\"miner_input\": {input}, \"error\": \"e\"}}");
+            let scoring: ScoringLog = serde_json::from_str(&text).unwrap();
+            assert_eq!(scoring.input_hash.as_ref(), Some(&right), "{input}");
+            assert_eq!(scoring.error.as_deref(), Some("e"));
+            let commit = format!("{{\"comparison_logs\": {{\"r\": [{text}]}}}}");
+            let commit: MinerChallengeCommit = serde_json::from_str(&commit).unwrap();
+            let comparison = &commit.comparison_logs["r"][0];
+            assert_eq!(comparison.input_hash.as_ref(), Some(&right), "{input}");
+            assert!(comparison.miner_input.is_some());
+            assert_eq!(comparison.state_view().input_hash, Some(right), "{input}");
+        }
+        let half = r#"{"miner_input": {"x": "\ud800"}, "input_hash": "h"}"#;
+        assert!(serde_json::from_str::<ScoringLog>(half).is_err());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! JSON as Python writes it.
 
-use std::fmt::{self, Write};
+use std::fmt::Write;
 
 use serde_json::{Number, Value};
 
@@ -11,38 +11,39 @@ use serde_json::{Number, Value};
 ///
 /// The number must have been read as Python would have: an integer below
 /// −2⁶³ or above 2⁶⁴ − 1 is a float once `serde_json` has read it, and `-0` is
-/// `-0.0`, where Python keeps both as integers.
+/// `-0.0`, where Python keeps both as integers. Where the text is at hand,
+/// [`python_json_text`](super::python_json_text) is exact for these too.
 #[must_use]
 pub fn python_json(value: &Value) -> String {
     let mut text = String::new();
-    // A `String` takes everything that is written to it.
-    let _ = write_value(&mut text, value);
+    write_value(&mut text, value);
     text
 }
 
-fn write_value(out: &mut String, value: &Value) -> fmt::Result {
+fn write_value(out: &mut String, value: &Value) {
     match value {
-        Value::Null => out.write_str("null"),
-        Value::Bool(bool) => write!(out, "{bool}"),
+        Value::Null => out.push_str("null"),
+        Value::Bool(true) => out.push_str("true"),
+        Value::Bool(false) => out.push_str("false"),
         Value::Number(number) => write_number(out, number),
         Value::String(text) => write_text(out, text),
         Value::Array(list) => {
             out.push('[');
             for (i, item) in list.iter().enumerate() {
                 separate(out, i);
-                write_value(out, item)?;
+                write_value(out, item);
             }
-            out.write_char(']')
+            out.push(']');
         }
         Value::Object(fields) => {
             out.push('{');
             for (i, (name, value)) in fields.iter().enumerate() {
                 separate(out, i);
-                write_text(out, name)?;
+                write_text(out, name);
                 out.push_str(": ");
-                write_value(out, value)?;
+                write_value(out, value);
             }
-            out.write_char('}')
+            out.push('}');
         }
     }
 }
@@ -53,43 +54,51 @@ fn separate(out: &mut String, index: usize) {
     }
 }
 
-fn write_text(out: &mut String, text: &str) -> fmt::Result {
+fn write_text(out: &mut String, text: &str) {
     out.push('"');
-    for character in text.chars() {
-        match character {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\u{8}' => out.push_str("\\b"),
-            '\u{c}' => out.push_str("\\f"),
-            ' '..='~' => out.push(character),
-            other => {
-                for unit in other.encode_utf16(&mut [0; 2]) {
-                    write!(out, "\\u{unit:04x}")?;
-                }
-            }
-        }
+    for unit in text.encode_utf16() {
+        write_unit(out, unit);
     }
-    out.write_char('"')
+    out.push('"');
 }
 
-fn write_number(out: &mut String, number: &Number) -> fmt::Result {
+/// One UTF-16 unit of a text, which may be half of a surrogate pair.
+pub(super) fn write_unit(out: &mut String, unit: u16) {
+    match u8::try_from(unit) {
+        Ok(b'"') => out.push_str("\\\""),
+        Ok(b'\\') => out.push_str("\\\\"),
+        Ok(b'\n') => out.push_str("\\n"),
+        Ok(b'\r') => out.push_str("\\r"),
+        Ok(b'\t') => out.push_str("\\t"),
+        Ok(0x08) => out.push_str("\\b"),
+        Ok(0x0c) => out.push_str("\\f"),
+        Ok(ascii @ b' '..=b'~') => out.push(ascii.into()),
+        _ => {
+            // A `String` takes everything that is written to it.
+            let _ = write!(out, "\\u{unit:04x}");
+        }
+    }
+}
+
+fn write_number(out: &mut String, number: &Number) {
     match number.as_f64() {
         Some(float) if number.is_f64() => write_float(out, float),
-        _ => write!(out, "{number}"),
+        _ => out.push_str(&number.to_string()),
     }
 }
 
 /// Python's `repr`: the shortest digits that read back as the same float, with an
-/// exponent from 1e16 up and below 1e-4.
-fn write_float(out: &mut String, float: f64) -> fmt::Result {
+/// exponent from 1e16 up and below 1e-4; an infinity as `json.dumps` writes it.
+pub(super) fn write_float(out: &mut String, float: f64) {
+    if float.is_infinite() {
+        let text = if float > 0.0 { "Infinity" } else { "-Infinity" };
+        return out.push_str(text);
+    }
     let size = float.abs();
     if size == 0.0 || (1e-4..1e16).contains(&size) {
         let shortest = format!("{float:?}");
         let exact = format!("{float:.*}", decimals(&shortest));
-        return out.write_str(&half_to_even(float, exact, shortest));
+        return out.push_str(&half_to_even(float, exact, shortest));
     }
     let shortest = format!("{float:e}");
     let mantissa = shortest
@@ -97,14 +106,13 @@ fn write_float(out: &mut String, float: f64) -> fmt::Result {
         .map_or("", |(mantissa, _)| mantissa);
     let exact = format!("{float:.*e}", decimals(mantissa));
     let text = half_to_even(float, exact, shortest);
-    match text.split_once('e') {
-        Some((digits, exponent)) => match exponent.strip_prefix('-') {
-            Some(exponent) => write!(out, "{digits}e-{exponent:0>2}"),
-            None => write!(out, "{digits}e+{exponent:0>2}"),
-        },
-        // Infinities and NaN, which a `Number` cannot be.
-        None => out.write_str(&text),
-    }
+    // Without an exponent it is a NaN, which neither a `Number` nor a text can be.
+    let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let (sign, exponent) = match exponent.strip_prefix('-') {
+        Some(exponent) => ('-', exponent),
+        None => ('+', exponent),
+    };
+    let _ = write!(out, "{digits}e{sign}{exponent:0>2}");
 }
 
 fn decimals(number: &str) -> usize {

@@ -108,12 +108,52 @@ impl MinerChallengeCommit {
     }
 }
 
+impl MinerChallengeCommit {
+    /// The same commit without its key and without the names of repositories: an
+    /// artifact is called `<uid>---<digest>`, one that it is compared with
+    /// `ref---<digest>`, the opened commit `<challenge>---<uid>---<digest>`.
+    ///
+    /// What has no `@sha256:` is called what it was, in the opened commit after one
+    /// more `<challenge>---`. Without a uid there is no artifact; a uid or a challenge
+    /// that is not known is `None` in the opened commit. Of references with the same
+    /// digest the last by name stays. Logs stay as they are.
+    #[must_use]
+    pub fn anonymize_docker_hub_ids(&self) -> Self {
+        let uid = self.miner_uid.map(|uid| uid.to_string());
+        let id = known(&self.docker_hub_id).zip(uid.as_deref());
+        let commit = known(&self.commit).map(|commit| {
+            let challenge = self.challenge_name.as_deref().unwrap_or("None");
+            let id = anonymous(commit, uid.as_deref().unwrap_or("None"));
+            format!("{challenge}---{id}")
+        });
+        let compared = self.comparison_logs.iter();
+        Self {
+            docker_hub_id: id.map(|(id, uid)| anonymous(id, uid)),
+            key: None,
+            commit,
+            comparison_logs: compared
+                .map(|(reference, logs)| (anonymous(reference, "ref"), logs.clone()))
+                .collect(),
+            ..self.clone()
+        }
+    }
+}
+
+fn known(text: &Option<String>) -> Option<&str> {
+    text.as_deref().filter(|text| !text.is_empty())
+}
+
+fn anonymous(id: &str, owner: &str) -> String {
+    match id.split("@sha256:").nth(1) {
+        Some(digest) => format!("{owner}---{digest}"),
+        None => id.to_owned(),
+    }
+}
+
 /// The hash of the task, also of a log that was put together here without it.
 fn known_hash(hash: &Option<String>, input: &Option<Value>) -> Option<String> {
-    match input {
-        Some(input) => input_hash(input),
-        None => hash.clone(),
-    }
+    let hash = hash.clone();
+    hash.or_else(|| input.as_ref().and_then(input_hash))
 }
 
 #[cfg(test)]
@@ -172,6 +212,75 @@ mod tests {
         let read: MinerChallengeCommit = serde_json::from_str(&text).unwrap();
         assert_eq!(read, view, "nor does reading it back");
         assert_eq!(read.state_view(), view, "nor does a second view");
+    }
+
+    #[test]
+    fn an_anonymous_commit_names_no_repository_and_has_no_key() {
+        let commit = MinerChallengeCommit {
+            challenge_name: Some("c".into()),
+            docker_hub_id: Some("u/i@sha256:aa".into()),
+            commit: Some("c---u/i@sha256:aa".into()),
+            comparison_logs: [
+                ("r/i@sha256:bb", 0.1),
+                ("s/i@sha256:bb", 0.2),
+                ("3_enc", 0.3),
+            ]
+            .map(|(name, similarity)| {
+                let log = ComparisonLog {
+                    similarity_score: Some(similarity),
+                    ..ComparisonLog::default()
+                };
+                (name.to_owned(), vec![log])
+            })
+            .into(),
+            ..commit()
+        };
+        let logs = |name| commit.comparison_logs[name].clone();
+        let expected = MinerChallengeCommit {
+            docker_hub_id: Some("3---aa".into()),
+            key: None,
+            commit: Some("c---3---aa".into()),
+            comparison_logs: [
+                ("3_enc", logs("3_enc")),
+                ("ref---bb", logs("s/i@sha256:bb")),
+            ]
+            .map(|(name, logs)| (name.to_owned(), logs))
+            .into(),
+            ..commit.clone()
+        };
+        assert_eq!(commit.anonymize_docker_hub_ids(), expected);
+    }
+
+    #[test]
+    fn what_has_no_digest_or_no_uid_is_called_as_the_peer_calls_it() {
+        let text = |text: &str| Some(text.to_owned());
+        let cases = [
+            (
+                (Some(3), text("c"), text("a"), text("c---a")),
+                (text("a"), text("c---c---a")),
+            ),
+            (
+                (None, None, text("u@sha256:a"), text("u@sha256:a")),
+                (None, text("None---None---a")),
+            ),
+            ((Some(3), text("c"), text(""), text("")), (None, None)),
+            ((Some(3), text("c"), None, None), (None, None)),
+            (
+                (Some(3), text("c"), text("u@sha256:a@sha256:b"), None),
+                (text("3---a"), None),
+            ),
+        ];
+        for ((miner_uid, challenge_name, docker_hub_id, commit), expected) in cases {
+            let commit = MinerChallengeCommit {
+                miner_uid,
+                challenge_name,
+                docker_hub_id,
+                commit,
+                ..MinerChallengeCommit::default()
+            };
+            let anonymous = commit.anonymize_docker_hub_ids();
+            assert_eq!((anonymous.docker_hub_id, anonymous.commit), expected);
+        }
     }
 
     #[test]

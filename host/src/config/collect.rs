@@ -18,8 +18,8 @@ pub struct Commits {
     /// Seconds from a commit to its reveal, for the rule `interval`. Default:
     /// 86 400.
     pub reveal_interval_s: f64,
-    /// How many versions of a miner's commit of one challenge may be opened at a
-    /// time, newest first. Default: 2.
+    /// How many versions of a miner's commit of one challenge are judged on a day:
+    /// the newest. Default: 2.
     pub max_versions: usize,
     /// Which of the times that validators claim for a commit counts. Default:
     /// `earliest`.
@@ -27,8 +27,9 @@ pub struct Commits {
     /// How many validators must have seen a commit, for the policy `quorum`: the
     /// time at which that many had counts. Default: 2.
     pub quorum: usize,
-    /// A time that is more than so many seconds before what every other validator
-    /// claims is told as backdated. Default: 3 600.
+    /// A validator that claims to have seen a commit more than so many seconds before
+    /// it last told of what it has seen, without this commit or with a later time,
+    /// is counted as backdating it. Default: 3 600.
     pub backdate_tolerance_s: f64,
     /// Seconds by which the time of a signed request may differ from ours.
     /// Default: 300.

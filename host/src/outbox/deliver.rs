@@ -13,6 +13,9 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 /// Rows that are looked at a time.
+/// Attempts in vain after which rows are told one by one.
+const APART: u32 = 5;
+
 const LOOK: u32 = 20;
 /// Seconds to the second attempt; doubled with each further one.
 const FIRST_PAUSE: f64 = 0.5;
@@ -90,6 +93,7 @@ impl Outbox {
                 tracing::error!(%error, "a delivery ended early");
             }
         }
+        stop.cancelled().await;
     }
 
     async fn run_kind(&self, kind: OutboxKind) {
@@ -99,7 +103,10 @@ impl Outbox {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut outage: Option<Outage> = None;
         loop {
-            let looked = self.look(kind).await;
+            let looked = match &outage {
+                Some(outage) if outage.attempts >= APART => self.look_apart(kind).await,
+                _ => self.look(kind).await,
+            };
             self.count(kind).await;
             match looked {
                 Ok(told) => {
@@ -178,6 +185,39 @@ impl Outbox {
             told.heard |= self.tell(kind, batch).await?;
         }
         Ok(told)
+    }
+
+    /// Tells the first rows of a kind one by one, when all of them were tried in vain
+    /// for a while: if any is heard, it is the others that nobody can take, and they
+    /// are put off.
+    async fn look_apart(&self, kind: OutboxKind) -> Result<Told, DeliveryError> {
+        let now = clock::unix_now();
+        let rows = self.resources.store.outbox(kind, now, LOOK).await;
+        let (mut heard, mut failed) = (false, Vec::new());
+        for row in rows.map_err(ReadError::from)? {
+            let told = match self.parcel(kind, row.clone()).await {
+                Ok(Some(parcel)) => self.tell(kind, vec![parcel]).await,
+                Ok(None) => continue,
+                Err(error) => Err(error),
+            };
+            match told {
+                Ok(listens) => heard |= listens,
+                Err(error) => failed.push((row, error)),
+            }
+            if !heard && failed.len() > APART as usize {
+                break;
+            }
+        }
+        if heard {
+            for (row, error) in &failed {
+                self.put_off(kind, row, error).await?;
+            }
+            return Ok(Told { heard, more: true });
+        }
+        match failed.pop() {
+            Some((_, error)) => Err(error),
+            None => Ok(Told { heard, more: false }),
+        }
     }
 
     /// What is to be told of a row; none if that is nothing, or nothing new: the row

@@ -84,8 +84,9 @@ fn is_over(known: &Known, rules: Rules<'_>) -> bool {
                 && known.closed_at.is_some_and(|at| at < rules.closed_before)
         }
         CommitState::Refused => true,
-        // Nobody tells of it any more, so nobody will tell its key.
-        CommitState::Sealed => commit.key.is_none(),
+        // Nobody tells of it any more, so nobody will tell its key; or there is no
+        // such challenge.
+        CommitState::Sealed => true,
         CommitState::Revealed | CommitState::Evaluated => false,
     }
 }
@@ -224,13 +225,9 @@ mod tests {
             change(&|known| known.commit.state = CommitState::Sealed),
             [3]
         );
-        let stays: [&dyn Fn(&mut Known); 9] = [
+        let stays: [&dyn Fn(&mut Known); 8] = [
             &|known| known.commit.state = CommitState::Revealed,
             &|known| known.commit.state = CommitState::Evaluated,
-            &|known| {
-                known.commit.state = CommitState::Sealed;
-                known.commit.key = Some("k".into());
-            },
             &|known| known.commit.finalized_day = Some("2026-08-22".into()),
             &|known| known.closed_at = None,
             &|known| known.closed_at = Some(100.0),

@@ -175,6 +175,7 @@ impl Room {
                 .collect(),
             faults: Vec::new(),
             request_ns: None,
+            last_confirmed_at: None,
             backdate_tolerance_s: 1e12,
         };
         let time = |claims: &[crate::store::Claim]| claims.first().and_then(|c| c.claimed_at);

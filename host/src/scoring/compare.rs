@@ -12,6 +12,9 @@ use serde_json::json;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+/// Commits that are compared with earlier days in one step.
+const COMPARED_AT_A_TIME: usize = 4;
+
 /// A comparison as it is stored with the commit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StoredComparison {
@@ -45,7 +48,9 @@ impl Pipeline {
     pub(super) async fn compare_new(&self, now: f64) -> Result<bool, PipelineError> {
         let mut progress = false;
         let mut of_challenge: HashMap<String, Vec<CommitRow>> = HashMap::new();
-        for commit in self.store.commits_to_compare(now).await? {
+        // The others' turn comes at the next look: a day may have to be finalized.
+        let commits = self.store.commits_to_compare(now).await?;
+        for commit in commits.into_iter().take(COMPARED_AT_A_TIME) {
             let (Some(plugin), Some(day)) = (self.scorer_of(&commit), &commit.batch_day) else {
                 continue;
             };
@@ -95,9 +100,16 @@ impl Pipeline {
         let scoring_logs: Vec<ScoringLog> = serde_json::from_str(&evaluation.logs)?;
         // What solved nothing resembles nothing.
         let solved = |logs: &[ScoringLog]| logs.iter().any(|log| log.solution.is_some());
-        let mut earlier = Vec::new();
+        let (mut earlier, mut copies) = (Vec::new(), Vec::new());
         if solved(&scoring_logs) {
             for commit in references {
+                // Restored without its evaluation: only copies of it can be told.
+                if commit.evaluation_id.is_none() {
+                    if commit.artifact_digest.as_ref() == Some(&evaluation.key.artifact_digest) {
+                        copies.push(*commit);
+                    }
+                    continue;
+                }
                 let evaluation = self.evaluation_of(commit).await?;
                 let logs: Vec<ScoringLog> = serde_json::from_str(&evaluation.logs)?;
                 if solved(&logs) {
@@ -115,19 +127,21 @@ impl Pipeline {
         } else {
             BTreeMap::new()
         };
-        let (mut comparisons, mut stored) = (Vec::new(), Vec::new());
-        for Reference {
-            commit,
-            evaluation: reference,
-            ..
-        } in &earlier
-        {
-            let digest = &reference.key.artifact_digest;
-            let logs = if *digest == evaluation.key.artifact_digest {
+        let digest = &evaluation.key.artifact_digest;
+        let copied = copies
+            .into_iter()
+            .map(|commit| (commit, vec![copy_of(digest)]));
+        let compared = earlier.iter().map(|reference| {
+            let logs = if reference.evaluation.key.artifact_digest == *digest {
                 vec![copy_of(digest)]
             } else {
-                found.get(&reference.id).cloned().unwrap_or_default()
+                let found = found.get(&reference.evaluation.id);
+                found.cloned().unwrap_or_default()
             };
+            (reference.commit, logs)
+        });
+        let (mut comparisons, mut stored) = (Vec::new(), Vec::new());
+        for (commit, logs) in copied.chain(compared) {
             stored.push(StoredComparison {
                 hotkey: commit.miner_hotkey.clone(),
                 artifact: commit.artifact.clone().unwrap_or_default(),

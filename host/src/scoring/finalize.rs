@@ -4,6 +4,7 @@
 use super::judge::NoVerdict;
 use super::pipeline::{Pipeline, PipelineError};
 use super::references::order;
+use super::reveal::superseded;
 use super::schedule::days_to_finalize;
 use super::standings::best_commits;
 use super::{StoredComparison, job_key};
@@ -50,6 +51,7 @@ struct Verdicts {
     commits: Vec<CommitRow>,
     judged: Vec<Judged>,
     failed: Vec<(i64, String)>,
+    superseded: Vec<i64>,
 }
 
 impl Pipeline {
@@ -61,11 +63,33 @@ impl Pipeline {
             if !plugin.has(Capability::Scoring) && !plugin.has(Capability::GetWeights) {
                 continue;
             }
-            for day in self.unfinalized(plugin.name(), now).await? {
-                if !self.finalize_day(&plugin, &day, now).await? {
-                    break;
+            let days = self.unfinalized(plugin.name(), now).await?;
+            let most = self.config.scoring.max_catch_up_days as usize;
+            if days.len() > most {
+                tracing::error!(
+                    challenge = plugin.name(),
+                    days = days.len(),
+                    from = days.first(),
+                    "too many days to catch up with: is the clock right? \
+                     If it is, raise scoring.max_catch_up_days"
+                );
+                continue;
+            }
+            for day in days {
+                match self.finalize_day(&plugin, &day, now).await {
+                    Ok(true) => progress = true,
+                    Ok(false) => break,
+                    // The other challenges go on.
+                    Err(error) => {
+                        tracing::error!(
+                            challenge = plugin.name(),
+                            day,
+                            %error,
+                            "a day was not finalized: trying again"
+                        );
+                        break;
+                    }
                 }
-                progress = true;
             }
         }
         Ok(progress)
@@ -83,8 +107,13 @@ impl Pipeline {
             return Ok(Vec::new());
         }
         let first = self.first_day(challenge, &until).await?;
-        let waits = last.is_none() && self.results().waits_for(challenge, &first);
-        Ok(days_to_finalize(last.as_deref(), &first, &until, waits))
+        let waited_for = self.results().first_waited_for(challenge);
+        Ok(days_to_finalize(
+            last.as_deref(),
+            &first,
+            &until,
+            waited_for.as_deref(),
+        ))
     }
 
     async fn first_day(&self, challenge: &str, today: &str) -> Result<String, PipelineError> {
@@ -198,6 +227,14 @@ impl Pipeline {
         let mut commits = self.store.commits_of(plugin.name()).await?;
         commits.sort_by(|a, b| order(a).cmp(&order(b)));
         let is_due = |commit: &CommitRow| commit.batch_day.as_deref().is_some_and(|of| of <= day);
+        let mut superseded = superseded(&commits, self.config.commits.max_versions);
+        for commit in &mut commits {
+            if superseded.contains(&commit.id) {
+                commit.state = CommitState::Refused;
+            }
+        }
+        let of_later_days = |id: &i64| commits.iter().any(|c| c.id == *id && !is_due(c));
+        superseded.retain(|id| !of_later_days(id));
         let scores = plugin.has(Capability::Scoring);
         for commit in commits.iter().filter(|commit| scores && is_due(commit)) {
             if commit.state == CommitState::Revealed && self.holds_up(plugin, commit).await? {
@@ -264,6 +301,7 @@ impl Pipeline {
             commits,
             judged,
             failed,
+            superseded,
         }))
     }
 
@@ -308,8 +346,12 @@ impl Pipeline {
         })
     }
 
-    /// Until when a challenge is asked for the weights of a day.
+    /// Until when a challenge is asked for the weights of a day; days that were missed
+    /// are not waited for.
     fn patience(&self, challenge: &str, day: &str, scheduled_at: f64, now: f64) -> f64 {
+        if self.schedule.last_day(now) != day {
+            return scheduled_at;
+        }
         let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
         let first = *asked
             .entry((challenge.to_owned(), day.to_owned()))
@@ -356,6 +398,7 @@ impl Pipeline {
             },
             judged: verdicts.judged.clone(),
             failed: verdicts.failed.clone(),
+            superseded: verdicts.superseded.clone(),
             event,
         })
     }

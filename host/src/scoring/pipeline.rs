@@ -1,7 +1,7 @@
 //! The order of the steps, and the loop around them.
 
 use super::results::Results;
-use super::reveal::due;
+use super::reveal::superseded;
 use super::schedule::Schedule;
 use super::vector::Finalized;
 use super::{job_key, work};
@@ -206,16 +206,18 @@ impl Pipeline {
         self.make_vectors(now).await
     }
 
-    /// Opens the sealed commits whose time has come.
+    /// Opens the sealed commits whose time has come, of challenges that there are:
+    /// what is published for others costs no more than its row.
     async fn open(&self, now: f64) -> Result<bool, PipelineError> {
-        let ripe = self.store.ripe_commits(self.schedule.latest_ripe(now));
-        let max_versions = self.config.commits.max_versions;
-        let due = due(ripe.await?, now, self.schedule, max_versions);
-        let progress = !due.open.is_empty() || !due.superseded.is_empty();
-        for commit in due.superseded {
-            self.store.refuse(commit.id, "superseded".into()).await?;
-        }
-        for commit in due.open {
+        let sealed = self.store.ripe_commits(self.schedule.latest_ripe(now));
+        let is_ripe = |commit: &CommitRow| {
+            let at = commit.committed_at;
+            at.is_some_and(|at| self.schedule.is_ripe(now, at)) && self.scorer_of(commit).is_some()
+        };
+        let mut ripe = sealed.await?;
+        ripe.retain(is_ripe);
+        let progress = !ripe.is_empty();
+        for commit in ripe {
             let key = commit.key.as_deref().unwrap_or_default();
             match unseal(&commit.encrypted_commit, key, &commit.challenge) {
                 Ok(revealed) => {
@@ -262,7 +264,14 @@ impl Pipeline {
         for commit in self.store.commits_in(CommitState::Failed).await? {
             progress |= self.try_again(&commit, now).await?;
         }
-        for commit in self.store.commits_in(CommitState::Revealed).await? {
+        let mut waiting = self.store.commits_in(CommitState::Revealed).await?;
+        if !waiting.is_empty() {
+            waiting.extend(self.store.commits_in(CommitState::Evaluated).await?);
+        }
+        let superseded = superseded(&waiting, self.config.commits.max_versions);
+        waiting.retain(|commit| commit.state == CommitState::Revealed);
+        waiting.retain(|commit| !superseded.contains(&commit.id));
+        for commit in waiting {
             let Some(plugin) = self.scorer_of(&commit) else {
                 continue;
             };

@@ -107,7 +107,7 @@ impl Results {
             None => challenge.waiting.remove(&id),
         };
         let known = challenge.commits.get(&encrypted);
-        if known.is_none_or(|known| order <= known.order) {
+        if known.is_none_or(|known| order <= known.order || order.2 == known.order.2) {
             challenge.commits.insert(encrypted, Entry { order, json });
         }
         state.revision = state.revision.max(revision);
@@ -161,12 +161,16 @@ impl Results {
         }
     }
 
-    /// Whether a commit of the challenge waits for the finalization of `day`, or of
-    /// an earlier one.
-    pub fn waits_for(&self, challenge: &str, day: &str) -> bool {
+    /// The first day whose finalization a commit of the challenge waits for.
+    pub fn first_waited_for(&self, challenge: &str) -> Option<String> {
         self.look(|state| {
-            let challenge = state.challenges.get(challenge);
-            challenge.is_some_and(|c| c.waiting.values().any(|of| of.as_str() <= day))
+            state
+                .challenges
+                .get(challenge)?
+                .waiting
+                .values()
+                .min()
+                .cloned()
         })
     }
 
@@ -246,6 +250,15 @@ mod tests {
                 .unwrap();
         }
         assert_eq!(found(&results)["miner_hotkey"], "author");
+    }
+
+    #[test]
+    fn a_commit_whose_time_moves_is_still_followed() {
+        let results = Results::default();
+        for (at, state) in [(1.0, CommitState::Sealed), (2.0, CommitState::Revealed)] {
+            results.put(commit(1, "a", at, state), Vec::new()).unwrap();
+        }
+        assert_eq!(found(&results)["commit_timestamp"], 2.0);
     }
 
     #[test]

@@ -76,19 +76,20 @@ impl Schedule {
 }
 
 /// The days that are to be finalized now, in order: those after `last`, up to
-/// `until`. Before the first finalization it begins with `first`, which is left
-/// out unless something waits for it, so that a challenge that comes in the
-/// evening is not through with a day that it has not seen.
+/// `until`. Before the first finalization it begins with the first day that a commit
+/// waits for, or with the last day if that is after `first`: a challenge that comes
+/// in the evening is not through with a day that it has not seen, and has missed none.
 pub(super) fn days_to_finalize(
     last: Option<&str>,
     first: &str,
     until: &str,
-    waits_for_first: bool,
+    waited_for: Option<&str>,
 ) -> Vec<String> {
-    let mut day = match last {
-        Some(last) => clock::day_after(last),
-        None if waits_for_first => first.to_owned(),
-        None => clock::day_after(first),
+    let mut day = match (last, waited_for) {
+        (Some(last), _) => clock::day_after(last),
+        (None, Some(waited_for)) if waited_for <= until => waited_for.to_owned(),
+        (None, _) if until > first => until.to_owned(),
+        (None, _) => return Vec::new(),
     };
     let mut days = Vec::new();
     while day.as_str() <= until {
@@ -147,19 +148,17 @@ mod tests {
 
     #[test]
     fn days_that_were_missed_are_made_up_for_and_none_is_done_twice() {
-        let days = |last, waits| days_to_finalize(last, "2026-08-20", "2026-08-22", waits);
-        assert_eq!(
-            days(Some("2026-08-20"), false),
-            ["2026-08-21", "2026-08-22"]
-        );
-        assert_eq!(days(Some("2026-08-22"), true), [""; 0]);
+        let (first, until) = ("2026-08-20", "2026-08-22");
+        let days = |last, waits| days_to_finalize(last, first, until, waits);
+        assert_eq!(days(Some("2026-08-20"), None), ["2026-08-21", "2026-08-22"]);
+        assert_eq!(days(Some(until), Some(until)), [""; 0]);
         // The clock moved back.
-        assert_eq!(days(Some("2026-08-25"), true), [""; 0]);
-        assert_eq!(days(None, true), ["2026-08-20", "2026-08-21", "2026-08-22"]);
-        assert_eq!(days(None, false), ["2026-08-21", "2026-08-22"]);
-        assert_eq!(
-            days_to_finalize(None, "9999-12-31", "9999-12-31", true),
-            [""; 0]
-        );
+        assert_eq!(days(Some("2026-08-25"), Some(until)), [""; 0]);
+        assert_eq!(days(None, Some("2026-08-21")), ["2026-08-21", "2026-08-22"]);
+        assert_eq!(days(None, Some("2026-08-23")), [until]);
+        assert_eq!(days(None, None), [until], "of a wrong clock, none before");
+        assert_eq!(days_to_finalize(None, until, until, None), [""; 0]);
+        let end = "9999-12-31";
+        assert_eq!(days_to_finalize(None, end, end, Some(end)), [""; 0]);
     }
 }

@@ -8,6 +8,15 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+/// A task that ends when nobody waits for it any more.
+struct AbortOnDrop(tokio::task::JoinHandle<Result<(), PipelineError>>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
 impl Pipeline {
     /// Runs queued evaluations until `stop`, as many at a time as the sandbox
     /// takes. What is cut short by the stop is taken up at the next start.
@@ -53,8 +62,16 @@ impl Pipeline {
     }
 
     async fn do_job(&self, job: Job, now: f64, pause: Duration) {
-        let id = job.id;
-        if let Err(error) = self.run_job(job, now).await {
+        let (id, pipeline) = (job.id, self.clone());
+        // A task of its own: a panic in it must not keep the job, nor this worker.
+        let mut ran = AbortOnDrop(tokio::spawn(
+            async move { pipeline.run_job(job, now).await },
+        ));
+        let ran = match (&mut ran.0).await {
+            Ok(ran) => ran,
+            Err(ended) => Err(ended.into()),
+        };
+        if let Err(error) = ran {
             tracing::error!(%error, "an evaluation was not stored: returning it");
             let (outcome, message) = ("host_error", error.to_string());
             while let Err(error) = self

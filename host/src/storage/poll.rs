@@ -60,6 +60,8 @@ struct Seen {
     names: Vec<String>,
     etag: Option<String>,
     digest: String,
+    /// When it last told that.
+    at: f64,
 }
 
 /// A validator that is asked for.
@@ -209,7 +211,11 @@ impl Poller {
         } = &self.resources;
         let spread = config.storage.jitter * config.commits.epoch_length_s;
         let minimum = config.commits.min_validator_stake;
-        let heard = metagraph.neurons().filter(|n| n.stake >= minimum);
+        // The host asks no miner: what it uploaded itself is what others told.
+        let own = self.client.hotkey();
+        let heard = metagraph
+            .neurons()
+            .filter(|n| n.stake >= minimum && n.hotkey != own);
         let target = |neuron: &crate::chain::Neuron| {
             let mut seen = self.seen.get(&neuron.uid).cloned();
             if let Some(seen) = &mut seen
@@ -360,7 +366,14 @@ async fn ask(
     let asked = fetch(client, target, &names).await;
     let elapsed = start.elapsed();
     let taken = match asked {
-        Ok(Fetched::Unchanged(seen)) => Ok((None, Seen { names, ..seen })),
+        Ok(Fetched::Unchanged(seen)) => Ok((
+            None,
+            Seen {
+                names,
+                at: now,
+                ..seen
+            },
+        )),
         Ok(Fetched::Document { body, etag, digest }) => {
             let delivery = Delivery {
                 validator_uid: target.uid,
@@ -368,6 +381,7 @@ async fn ask(
                 source: "storage",
                 received_at: now,
                 request_ns: None,
+                last_confirmed_at: target.seen.as_ref().map(|seen| seen.at),
             };
             let Resources {
                 store,
@@ -380,6 +394,7 @@ async fn ask(
                 names,
                 etag,
                 digest,
+                at: now,
             };
             report
                 .map(|report| (Some(report), seen))

@@ -2,14 +2,14 @@
 //! service, so that it can be taken for an evaluation again.
 
 use crate::commits::ArtifactRef;
-use crate::compat::{ScoringLog, input_hash};
+use crate::compat::{ScoringLog, input_hash_of_text};
 use crate::sandbox::{Outcome, sha256_hex, types};
 use crate::store::{EvaluationResult, EvaluationRow, JobKey};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Longest text of the host's own in a result, in bytes.
-const MAX_TEXT: usize = 16 << 10;
+pub(super) const MAX_TEXT: usize = 16 << 10;
 /// Most tasks of one evaluation.
 const MAX_TASKS: usize = 100_000;
 
@@ -78,7 +78,7 @@ pub(crate) fn scoring_logs(logs: Vec<types::ScoringLog>) -> Vec<ScoringLog> {
         let answer = log.solution.as_deref();
         ScoringLog {
             score: Some(log.score),
-            input_hash: task.as_ref().and_then(input_hash),
+            input_hash: input_hash_of_text(&log.task),
             miner_input: task,
             miner_output: answer.and_then(|text| serde_json::from_str(text).ok()),
             validation_output: None,
@@ -170,7 +170,7 @@ fn stored(log: ScoringLog) -> Option<types::ScoringLog> {
     })
 }
 
-fn is_digest(text: &str) -> bool {
+pub(super) fn is_digest(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 

@@ -8,7 +8,8 @@ use rusqlite::Row;
 pub enum CommitState {
     /// Not to be opened yet, or without a key that fits.
     Sealed,
-    /// Opened, and no commit of the challenge. Final.
+    /// Opened, and no commit of the challenge, or left behind by newer versions of
+    /// its day. Final.
     Refused,
     /// Opened: its artifact is known.
     Revealed,

@@ -1,8 +1,9 @@
 //! What others are told is read here. Retention may have taken what a notice is
 //! about: then there is none.
 
-use super::{CommitRow, Store, StoreError};
+use super::{CommitRow, JobKey, Store, StoreError, WeightVectorRow};
 use rusqlite::{OptionalExtension, Params};
+use std::collections::{BTreeMap, HashMap};
 
 impl Store {
     /// The commit with this number, if there is one.
@@ -93,6 +94,75 @@ impl Store {
                 connection.prepare_cached("SELECT DISTINCT day FROM finalizations ORDER BY day")?;
             let days = statement.query_map([], |row| row.get(0))?;
             Ok(days.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
+    /// What each evaluation of a challenge that has a result is known by, by its
+    /// number.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    pub async fn evaluation_keys(
+        &self,
+        challenge: &str,
+    ) -> Result<HashMap<i64, JobKey>, StoreError> {
+        let challenge = challenge.to_owned();
+        self.read(move |connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT id, plugin_digest, settings_digest, artifact_digest, engine
+                 FROM evaluations WHERE challenge = ?1 AND state = 'done'",
+            )?;
+            let keys = statement.query_map([&challenge], |row| {
+                let key = JobKey {
+                    challenge: challenge.clone(),
+                    plugin_digest: row.get(1)?,
+                    settings_digest: row.get(2)?,
+                    artifact_digest: row.get(3)?,
+                    engine: row.get(4)?,
+                };
+                Ok((row.get(0)?, key))
+            })?;
+            Ok(keys.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
+    /// The first day that each challenge may be finalized on, by challenge.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    pub async fn first_days(&self) -> Result<BTreeMap<String, String>, StoreError> {
+        self.read(|connection| {
+            let mut statement =
+                connection.prepare_cached("SELECT name, first_day FROM challenges")?;
+            let days = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            Ok(days.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
+    /// The last vector, and when it was made, in seconds since the Unix epoch.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    pub async fn last_vector(&self) -> Result<Option<(WeightVectorRow, f64)>, StoreError> {
+        self.read(|connection| {
+            let sql = "SELECT day, uids, \"values\", derivation, finalized_at
+                       FROM weight_vectors ORDER BY day DESC LIMIT 1";
+            let vector = connection.prepare_cached(sql)?.query_row([], |row| {
+                let vector = WeightVectorRow {
+                    day: row.get(0)?,
+                    uids: row.get(1)?,
+                    values: row.get(2)?,
+                    derivation: row.get(3)?,
+                };
+                Ok((vector, row.get(4)?))
+            });
+            Ok(vector.optional()?)
         })
         .await
     }

@@ -51,6 +51,8 @@ pub struct Settled {
     pub judged: Vec<Judged>,
     /// Commits that the challenge cannot judge, with the reason.
     pub failed: Vec<(i64, String)>,
+    /// Versions that do not count, as the miner has newer ones of the day.
+    pub superseded: Vec<i64>,
     /// What happened.
     pub event: NewEvent,
     /// Who is to be told.
@@ -156,6 +158,14 @@ impl Store {
             );
             for (commit, fault) in &settled.failed {
                 tx.execute(&fail, (commit, fault))?;
+            }
+            let supersede = format!(
+                "UPDATE commits SET state = 'refused', fault = 'superseded',
+                     revision = {NEXT_REVISION}
+                 WHERE id = ?1 AND state IN ('revealed', 'evaluated')"
+            );
+            for commit in &settled.superseded {
+                tx.execute(&supersede, [commit])?;
             }
             events::put(tx, &settled.event)?;
             let mut notices = settled.notices.iter();
@@ -368,6 +378,7 @@ mod tests {
             },
             judged,
             failed: Vec::new(),
+            superseded: Vec::new(),
             event: NewEvent {
                 at: 2.0,
                 kind: "finalized",

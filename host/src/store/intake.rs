@@ -52,8 +52,12 @@ pub struct Intake {
     /// The time of the signed request that brought it, in nanoseconds: a second
     /// one of the same time is refused.
     pub request_ns: Option<u64>,
-    /// Times so many seconds before the validator's last document, of commits
-    /// that it did not tell of then, are counted as backdated.
+    /// When the validator last told the same as in its last document, in seconds
+    /// since the Unix epoch, if that is known.
+    pub last_confirmed_at: Option<f64>,
+    /// Times so many seconds before the validator last told what it has seen, of
+    /// commits that it did not tell of then, or before what it claimed then, are
+    /// counted as backdated.
     pub backdate_tolerance_s: f64,
 }
 
@@ -64,7 +68,7 @@ pub struct Claim {
     pub validator_hotkey: String,
     /// The earliest time that it ever claimed, in seconds since the Unix epoch.
     pub claimed_at: Option<f64>,
-    /// When this host first heard of it.
+    /// When this host first heard that claim, in seconds since the Unix epoch.
     pub heard_at: f64,
 }
 
@@ -158,7 +162,9 @@ impl Store {
                     &view.source,
                 ),
             )?;
-            let made_up_before = last_heard.map(|at| at - intake.backdate_tolerance_s);
+            let told = [last_heard, intake.last_confirmed_at].into_iter().flatten();
+            let last_told = told.reduce(f64::max);
+            let bounds = (last_told, intake.backdate_tolerance_s);
             let kept_from = meta::kept_from(tx)?;
             let mut ingested = Ingested::default();
             for report in &intake.reports {
@@ -166,7 +172,7 @@ impl Store {
                     ingested.too_old.push(place(report));
                     continue;
                 }
-                put_report(tx, view, report, made_up_before, &time, &mut ingested)?;
+                put_report(tx, view, report, bounds, &time, &mut ingested)?;
             }
             let found = intake.faults.iter().cloned();
             let backdated = ingested.backdated.iter().cloned();
@@ -227,7 +233,7 @@ impl Store {
     ) -> Result<Vec<(i64, Claim)>, StoreError> {
         self.read(move |connection| {
             let mut statement = connection.prepare_cached(
-                "SELECT commit_id, validator_hotkey, min(nullif(claimed_at, 0)), min(heard_at)
+                "SELECT commit_id, validator_hotkey, min(nullif(claimed_at, 0)), heard_at
                  FROM sightings WHERE validator_hotkey = ?1 AND commit_id > ?2
                  GROUP BY commit_id ORDER BY commit_id LIMIT ?3",
             )?;
@@ -244,20 +250,33 @@ impl Store {
         .await
     }
 
-    /// Notes which metagraph documents are read with. Returns whether it is another
-    /// than before.
+    /// The digest of what documents were last read with: the metagraph and the rules.
     ///
     /// # Errors
     ///
     /// See [`StoreError`].
-    pub async fn note_metagraph(&self, digest: String) -> Result<bool, StoreError> {
+    pub async fn heard_with(&self) -> Result<Option<String>, StoreError> {
+        self.read(|connection| {
+            Ok(connection
+                .prepare_cached("SELECT value FROM meta WHERE key = 'heard_with'")?
+                .query_row([], |row| row.get(0))
+                .optional()?)
+        })
+        .await
+    }
+
+    /// Notes what all documents were read with.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    pub async fn note_heard_with(&self, digest: String) -> Result<(), StoreError> {
         self.write(move |tx| {
-            let changed = tx.execute(
-                "INSERT INTO meta VALUES ('metagraph', ?1)
-                 ON CONFLICT DO UPDATE SET value = ?1 WHERE value <> ?1",
+            tx.execute(
+                "INSERT OR REPLACE INTO meta VALUES ('heard_with', ?1)",
                 [digest],
             )?;
-            Ok(changed == 1)
+            Ok(())
         })
         .await
     }
@@ -298,6 +317,20 @@ fn is_first(tx: &Transaction<'_>, hotkey: &str, at: u64) -> Result<bool, StoreEr
     Ok(added == 1)
 }
 
+/// Whether a validator told of any other commit of a challenge: what it says of one
+/// that it is asked about for the first time may be old.
+fn told_of(
+    tx: &Transaction<'_>,
+    validator_hotkey: &str,
+    challenge: &str,
+    but: i64,
+) -> Result<bool, StoreError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM sightings JOIN commits ON id = commit_id
+        WHERE validator_hotkey = ?1 AND challenge = ?2 AND commit_id <> ?3)";
+    let told = (validator_hotkey, challenge, but);
+    Ok(tx.prepare_cached(sql)?.query_row(told, |row| row.get(0))?)
+}
+
 /// Whether a commit is stored: its key may come at any time.
 fn is_known(tx: &Transaction<'_>, report: &Report) -> Result<bool, StoreError> {
     let sql = "SELECT EXISTS (SELECT 1 FROM commits
@@ -316,7 +349,8 @@ fn place(report: &Report) -> (String, String) {
 
 fn claims(connection: &Connection, commit: i64) -> Result<Vec<Claim>, StoreError> {
     let mut statement = connection.prepare_cached(
-        "SELECT validator_hotkey, min(nullif(claimed_at, 0)) AS claimed, min(heard_at)
+        // `heard_at` is that of the row with the earliest claim.
+        "SELECT validator_hotkey, min(nullif(claimed_at, 0)) AS claimed, heard_at
          FROM sightings WHERE commit_id = ?1 GROUP BY validator_hotkey
          ORDER BY claimed IS NULL, claimed, validator_hotkey",
     )?;
@@ -334,7 +368,7 @@ fn put_report(
     tx: &Transaction<'_>,
     view: &ViewRow,
     report: &Report,
-    made_up_before: Option<f64>,
+    (last_told, backdate_tolerance_s): (Option<f64>, f64),
     time: impl Fn(&[Claim]) -> Option<f64>,
     ingested: &mut Ingested,
 ) -> Result<(), StoreError> {
@@ -363,9 +397,10 @@ fn put_report(
             ),
             |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
         )?;
-    let told_before: bool = tx
+    let told_before: Option<f64> = tx
         .prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM sightings WHERE commit_id = ?1 AND validator_hotkey = ?2)",
+            "SELECT min(nullif(claimed_at, 0)) FROM sightings
+             WHERE commit_id = ?1 AND validator_hotkey = ?2",
         )?
         .query_row((commit, &view.validator_hotkey), |row| row.get(0))?;
     let claims_anew = tx
@@ -377,8 +412,16 @@ fn put_report(
             view.received_at,
         ))?
         == 1;
-    let earlier = report.claimed_at.zip(made_up_before);
-    if claims_anew && !told_before && earlier.is_some_and(|(claimed, last)| claimed < last) {
+    let not_before = match told_before {
+        Some(told) => Some(told - backdate_tolerance_s),
+        None => last_told.map(|at| at - backdate_tolerance_s),
+    };
+    let earlier = report.claimed_at.zip(not_before);
+    if claims_anew
+        && earlier.is_some_and(|(claimed, bound)| claimed < bound)
+        && (told_before.is_some()
+            || told_of(tx, &view.validator_hotkey, &report.challenge, commit)?)
+    {
         ingested.backdated.push(place(report));
     }
     let resolved = if sealed {
@@ -428,6 +471,7 @@ mod tests {
             }],
             faults: Vec::new(),
             request_ns,
+            last_confirmed_at: None,
             backdate_tolerance_s: 10.0,
         }
     }
@@ -458,13 +502,28 @@ mod tests {
         take(&store, intake(999.0, None, None)).await;
         let late = take(&store, intake(995.0, None, None)).await.unwrap();
         assert_eq!(late.backdated, [], "within the tolerance");
+        let mut again = intake(700.0, None, None);
+        again.reports[0].miner_hotkey = "999".into();
+        let rewritten = take(&store, again).await.unwrap();
+        assert_eq!(rewritten.backdated, [("999".to_owned(), "c".to_owned())]);
         let made_up = take(&store, intake(900.0, None, None)).await.unwrap();
         assert_eq!(made_up.backdated, [("900".to_owned(), "c".to_owned())]);
         assert_eq!(
             store.faults().await.unwrap(),
-            [(0, "backdated".to_owned(), 1)]
+            [(0, "backdated".to_owned(), 2)]
         );
-        let commit = store.commits_of("c").await.unwrap().remove(0);
+        let mut confirmed = intake(1_995.0, None, None);
+        confirmed.view.received_at = 3_000.0;
+        confirmed.last_confirmed_at = Some(2_999.0);
+        let late = take(&store, confirmed).await.unwrap();
+        assert_eq!(
+            late.backdated.len(),
+            1,
+            "it told of nothing like it at 2999"
+        );
+        let commits = store.commits_of("c").await.unwrap();
+        let commit = commits.iter().find(|c| c.miner_hotkey == "999").unwrap();
+        assert_eq!(commit.committed_at, Some(700.0));
         assert_eq!(store.claims(commit.id).await.unwrap()[0].heard_at, 1_000.0);
     }
 

@@ -18,7 +18,8 @@ const ERRORS: &[(&str, &str)] = &[
     (
         "evaluated commits without a result",
         "SELECT 'commit ' || c.id FROM commits c LEFT JOIN evaluations e ON e.id = evaluation_id
-         WHERE c.state IN ('evaluated', 'judged') AND e.state IS NOT 'done'",
+         WHERE (c.state = 'evaluated' OR (c.state = 'judged' AND evaluation_id IS NOT NULL))
+             AND e.state IS NOT 'done'",
     ),
     (
         "judged commits without a verdict",
@@ -233,7 +234,8 @@ mod tests {
             ("UPDATE commits SET score = NULL", "without a verdict"),
             ("UPDATE commits SET text = NULL", "without artifact or day"),
             (
-                "UPDATE commits SET evaluation_id = NULL",
+                "UPDATE commits SET state = 'evaluated', evaluation_id = NULL, score = NULL,
+                     penalty = NULL, accepted = NULL, judged_at = NULL, finalized_day = NULL",
                 "without a result",
             ),
             ("UPDATE commits SET state = 'failed'", "not judged"),

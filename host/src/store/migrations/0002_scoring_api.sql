@@ -83,3 +83,7 @@ CREATE INDEX comparisons_by_candidate ON comparisons (candidate);
 CREATE INDEX comparisons_by_reference ON comparisons (reference);
 CREATE INDEX commits_by_artifact ON commits (challenge, artifact_digest)
     WHERE artifact_digest IS NOT NULL;
+
+-- Times that the host ended while it ran: no attempts in vain.
+ALTER TABLE evaluations ADD COLUMN cut_short INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX evaluations_running ON evaluations (challenge) WHERE state = 'leased';
