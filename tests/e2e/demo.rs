@@ -1,7 +1,7 @@
 //! `proctor demo`.
 
 use crate::http;
-use crate::support::{Ran, Server, World, run};
+use crate::support::{Ran, Server, World, proctor, run};
 use proctor_testing::guest;
 use serde_json::{Value, json};
 use std::fs;
@@ -30,7 +30,7 @@ fn world() -> World {
 }
 
 fn demo(world: &World, arguments: &[&str]) -> Ran {
-    let mut command = world.proctor(&["demo"]);
+    let mut command = proctor(&["demo"]);
     command.arg("--plugins").arg(world.plugins());
     command.arg("--data-dir").arg(world.data());
     run(command.args(arguments))
@@ -105,7 +105,7 @@ fn the_seed_decides_every_byte() {
 #[test]
 fn the_demo_goes_on_serving_what_it_scored() {
     let world = world();
-    let mut command = world.proctor(&["demo", "--serve"]);
+    let mut command = proctor(&["demo", "--serve"]);
     command.args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
     command.arg("--plugins").arg(world.plugins());
     command.arg("--data-dir").arg(world.data());

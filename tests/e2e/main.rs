@@ -24,5 +24,6 @@ mod retry;
 mod simulation;
 mod stored;
 mod support;
+mod timestamps;
 mod v1;
 mod versions;
