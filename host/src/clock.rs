@@ -9,12 +9,22 @@ use time::{Date, OffsetDateTime};
 /// Names a file with the time in it, for tests that go through days.
 const TEST_CLOCK: &str = "PROCTOR_TEST_CLOCK";
 
+/// What the system's clock is off, in seconds.
+static OFFSET: OnceLock<f64> = OnceLock::new();
+
+/// Has this process live at another time from now on, for a demonstration. Only the
+/// first call counts.
+pub fn begin_at(now: f64) {
+    let _ = OFFSET.set(now - system_now());
+}
+
 /// Seconds since the Unix epoch, by the system's clock.
 pub fn unix_now() -> f64 {
     static FILE: OnceLock<Option<PathBuf>> = OnceLock::new();
     let file = FILE.get_or_init(|| std::env::var_os(TEST_CLOCK).map(PathBuf::from));
     let told = |path: &PathBuf| std::fs::read_to_string(path).ok()?.trim().parse().ok();
-    file.as_ref().and_then(told).unwrap_or_else(system_now)
+    let told = file.as_ref().and_then(told);
+    told.unwrap_or_else(|| system_now() + OFFSET.get().copied().unwrap_or_default())
 }
 
 fn system_now() -> f64 {

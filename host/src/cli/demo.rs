@@ -4,6 +4,7 @@ use super::serve::{print_addresses, serve};
 use super::table::table;
 use super::{print_json, runtime};
 use crate::chain::{Metagraph, Neuron};
+use crate::clock;
 use crate::commits::{Delivery, ingest};
 use crate::config::Config;
 use crate::host::Host;
@@ -97,6 +98,8 @@ impl Demo {
             let (finalized, lines) = self.score(&host).await?;
             self.print(&finalized, &lines)?;
             if self.serve {
+                // It is served on the day on which it was scored.
+                clock::begin_at(NOW);
                 self.serve(host).await?;
             }
             Ok(ExitCode::SUCCESS)

@@ -68,7 +68,15 @@ impl Pipeline {
                     let event = (!compared.stored.is_empty())
                         .then(|| compared_event(&commit, &compared.stored, now));
                     let stored = serde_json::to_string(&compared.stored)?;
-                    self.store.set_compared(commit.id, stored, event).await?;
+                    let notices = match (&self.config.storage.url, commit.evaluation_id) {
+                        (Some(_), Some(evaluation)) if event.is_some() => {
+                            super::work::notices(commit.id, evaluation).into()
+                        }
+                        _ => Vec::new(),
+                    };
+                    self.store
+                        .set_compared(commit.id, stored, event, notices, now)
+                        .await?;
                     progress = true;
                 }
                 // The finalization asks again, and knows what to do.

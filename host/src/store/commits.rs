@@ -233,6 +233,8 @@ impl Store {
         commit: i64,
         comparisons: String,
         event: Option<NewEvent>,
+        notices: Vec<Notice>,
+        now: f64,
     ) -> Result<(), StoreError> {
         self.write(move |tx| {
             let sql = format!(
@@ -242,7 +244,9 @@ impl Store {
             if tx.execute(&sql, (commit, comparisons))? == 0 {
                 return Ok(());
             }
-            event.iter().try_for_each(|event| events::put(tx, event))
+            event.iter().try_for_each(|event| events::put(tx, event))?;
+            let mut notices = notices.iter();
+            notices.try_for_each(|notice| outbox::put(tx, notice, now))
         })
         .await
     }
