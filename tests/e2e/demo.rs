@@ -124,7 +124,8 @@ fn the_demo_goes_on_serving_what_it_scored() {
     // The line that it tells to try.
     let (url, body) = curl.split_once(" -d '").unwrap();
     let address = format!("http://{}/get_scoring_result", demo.public);
-    assert_eq!(url, format!("try: curl -s {address}"));
+    let json = "-H 'content-type: application/json'";
+    assert_eq!(url, format!("try: curl -s {address} {json}"));
     let body = body.strip_suffix('\'').unwrap();
     let response = http::request(&demo.public, "POST", "/get_scoring_result", body.as_bytes());
     assert_eq!(response.status, 200, "{}", response.body);

@@ -252,7 +252,8 @@ impl Demo {
         let body = json!({ "challenge_name": CHALLENGE, "encrypted_commits": encrypted });
         serve(host, |public, admin| {
             print_addresses(public, admin);
-            println!("try: curl -s http://{public}/get_scoring_result -d '{body}'");
+            let json = "-H 'content-type: application/json'";
+            println!("try: curl -s http://{public}/get_scoring_result {json} -d '{body}'");
         })
         .await
     }
