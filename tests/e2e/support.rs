@@ -212,21 +212,26 @@ solver = {{ fuel = 100000000, memory_bytes = 16777216 }}
 
     /// Returns once a host that serves has looked for work at the present time, and
     /// is through with what it found but for evaluations. To see that, it is given
-    /// commits of the last miner that it refuses at once. A challenge must be active.
+    /// commits of the last miner that it refuses at once. Waits for an active challenge.
     pub(crate) fn look(&self, server: &mut Server) {
         let metagraph = fs::read(self.data().join("metagraph.json")).unwrap();
         let metagraph: Value = serde_json::from_slice(&metagraph).unwrap();
         let miner = metagraph["neurons"].as_array().unwrap().last().unwrap();
         let miner = miner["hotkey"].as_str().unwrap();
-        let plugins = server.get("/v1/plugins").json();
-        let mut plugins = plugins["plugins"].as_array().unwrap().iter();
-        let active = plugins.find(|plugin| plugin["state"] == "active").unwrap();
-        let challenge = active["name"].as_str().unwrap();
+        let active = |server: &Server| {
+            let plugins = server.get("/v1/plugins").json();
+            let mut plugins = plugins["plugins"].as_array().unwrap().iter();
+            let active = plugins.find(|plugin| plugin["state"] == "active");
+            active.map(|plugin| plugin["name"].as_str().unwrap().to_owned())
+        };
+        // It may be compiled for the first time.
+        until("a challenge is active", || active(server).is_some());
+        let challenge = active(server).unwrap();
         // What it logs last of a look may be the first that it does.
         for _ in 0..2 {
             let text = format!("{challenge}---no artifact");
             let commit = Commit::at(miner, &text, self.now() - 3.0 * DAY);
-            let commits = json!({ miner: { challenge: commit.revealed() } });
+            let commits = json!({ miner: { &challenge: commit.revealed() } });
             self.ingest(1, &json!({ "miner_commits": commits }));
             server.wait(|event| event.is("commit refused") && event.text("hotkey") == miner);
         }
