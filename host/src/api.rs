@@ -12,6 +12,7 @@ mod idle;
 mod json_error;
 mod limits;
 mod listen;
+mod long_answer;
 mod openapi;
 mod page;
 mod params;

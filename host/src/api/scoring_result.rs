@@ -3,10 +3,11 @@
 
 use super::App;
 use super::json_error::json_error;
+use super::long_answer::LongAnswer;
 use super::problem::{Problem, ProblemDetails};
 use crate::clock;
 use axum::Json;
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -124,34 +125,32 @@ pub(super) async fn get_scoring_result(
     let today = clock::day(clock::unix_now());
     let is_done = app.results().is_done(&challenge, &encrypted, &today);
     let found = app.results().get(&challenge, &encrypted);
-    let body = answer(&encrypted, &found, is_done);
-    ([(header::CONTENT_TYPE, "application/json")], body).into_response()
+    let body = LongAnswer::new(answer(&encrypted, found, is_done));
+    let json = [(header::CONTENT_TYPE, "application/json")];
+    (json, Body::new(body)).into_response()
 }
 
-/// The answer, put together from commits that are JSON already: each ciphertext
+/// The texts of the answer, among them commits that are JSON already: each ciphertext
 /// once, in the order of the request.
-fn answer(encrypted: &[String], found: &[Option<Arc<str>>], is_done: bool) -> String {
-    let commits = found.iter().flatten().map(|json| json.len()).sum::<usize>();
-    let names = encrypted.iter().map(|text| text.len() + 8).sum::<usize>();
-    let mut body = String::with_capacity(commits + names + 128);
-    body.push_str(
-        r#"{"status":"success","message":"Scoring results retrieved successfully","data":{"commits":{"#,
+fn answer(encrypted: &[String], found: Vec<Option<Arc<str>>>, is_done: bool) -> Vec<Arc<str>> {
+    let mut texts: Vec<Arc<str>> = Vec::with_capacity(2 * encrypted.len() + 2);
+    texts.push(
+        r#"{"status":"success","message":"Scoring results retrieved successfully","data":{"commits":{"#
+            .into(),
     );
+    let null: Arc<str> = "null".into();
     let mut seen = HashSet::with_capacity(encrypted.len());
     for (encrypted, commit) in encrypted.iter().zip(found) {
         if !seen.insert(encrypted) {
             continue;
         }
-        if seen.len() > 1 {
-            body.push(',');
-        }
-        body.push_str(&Value::String(encrypted.clone()).to_string());
-        body.push(':');
-        body.push_str(commit.as_deref().unwrap_or("null"));
+        let comma = if seen.len() > 1 { "," } else { "" };
+        let name = Value::String(encrypted.clone());
+        texts.push(format!("{comma}{name}:").into());
+        texts.push(commit.unwrap_or_else(|| Arc::clone(&null)));
     }
-    body.push_str(r#"},"is_done":"#);
-    body.push_str(if is_done { "true}}" } else { "false}}" });
-    body
+    texts.push(format!(r#"}},"is_done":{is_done}}}}}"#).into());
+    texts
 }
 
 /// Any other method, as FastAPI answers it.
@@ -330,8 +329,8 @@ mod tests {
     #[test]
     fn an_answer_is_json_whatever_is_asked_for() {
         let asked = ["a", "\"", "a", "\n"].map(str::to_owned);
-        let found = [Some(r#"{"x":1}"#.into()), None, Some("1".into()), None];
-        let answer: Value = serde_json::from_str(&answer(&asked, &found, true)).unwrap();
+        let found = vec![Some(r#"{"x":1}"#.into()), None, Some("1".into()), None];
+        let answer: Value = serde_json::from_str(&answer(&asked, found, true).concat()).unwrap();
         assert_eq!(
             answer["data"],
             json!({"commits": {"a": {"x": 1}, "\"": null, "\n": null}, "is_done": true})
