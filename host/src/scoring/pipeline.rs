@@ -108,6 +108,9 @@ impl Pipeline {
         if returned > 0 {
             tracing::info!(jobs = returned, "took up evaluations that were cut short");
         }
+        let longest_pause = config.scoring.max_retry_s.max(config.storage.max_retry_s);
+        let now = clock::unix_now();
+        store.bring_forward(now + longest_pause).await?;
         let schedule = Schedule::new(config);
         let results = Results::default();
         results.refresh(store).await?;

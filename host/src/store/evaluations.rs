@@ -188,6 +188,26 @@ impl Store {
         .await
     }
 
+    /// Has nothing wait for a time after `latest`: for a clock that was set back.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    pub async fn bring_forward(&self, latest: f64) -> Result<(), StoreError> {
+        self.write(move |tx| {
+            for (table, column) in [
+                ("evaluations", "not_before"),
+                ("commits", "judge_not_before"),
+                ("outbox", "not_before"),
+            ] {
+                let sql = format!("UPDATE {table} SET {column} = ?1 WHERE {column} > ?1");
+                tx.execute(&sql, [latest])?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
     /// Returns a job, to be tried again from `not_before` on.
     ///
     /// # Errors
@@ -501,6 +521,15 @@ mod tests {
         assert_eq!(lease(&store, "me", 2.0).await.unwrap().key, key("a"));
         assert_eq!(lease(&store, "me", 2.0).await.unwrap().key, other);
         assert_eq!(lease(&store, "me", 2.0).await.unwrap().key, key("b"));
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_is_set_back_does_not_put_jobs_off() {
+        let (_directory, store) = store();
+        store.enqueue(key("a"), 1, 0.0, 90_000.0).await.unwrap();
+        assert!(lease(&store, "me", 100.0).await.is_none());
+        store.bring_forward(50.0).await.unwrap();
+        assert!(lease(&store, "me", 100.0).await.is_some());
     }
 
     #[tokio::test]
