@@ -70,7 +70,9 @@ fn finalize(world: &World) -> Server {
 fn ask(server: &Server, commits: &[Commit]) -> Response {
     let encrypted: Vec<&str> = commits.iter().map(|c| c.encrypted.as_str()).collect();
     let body = json!({"challenge_name": "digits", "encrypted_commits": encrypted});
-    server.post("/get_scoring_result", &body)
+    let response = server.post("/get_scoring_result", &body);
+    assert_eq!(response.status, 200, "{}", response.body);
+    response
 }
 
 /// The database of a world that is not served, to be tampered with.
