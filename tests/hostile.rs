@@ -23,9 +23,19 @@ mod endless;
 mod files;
 #[path = "hostile/memory.rs"]
 mod memory;
+#[path = "hostile/outbound.rs"]
+mod outbound;
+#[path = "hostile/routes.rs"]
+mod routes;
+#[path = "hostile/routes_setup.rs"]
+mod routes_setup;
 #[path = "hostile/setup.rs"]
 mod setup;
 #[path = "hostile/solvers.rs"]
 mod solvers;
+#[path = "hostile/streams.rs"]
+mod streams;
 #[path = "hostile/traps.rs"]
 mod traps;
+#[path = "hostile/volumes.rs"]
+mod volumes;

@@ -239,6 +239,7 @@ fn benches(criterion: &mut Criterion) {
         limits: &limits,
         grants: &grants,
         submitted: None,
+        journal: None,
     };
     let mut group = criterion.benchmark_group("compare_100");
     group.sample_size(20);

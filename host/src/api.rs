@@ -2,8 +2,10 @@
 //! operator.
 
 mod access;
+mod admin;
 mod challenges;
 mod ciphertexts;
+mod dashboard;
 mod etag;
 mod events;
 mod finalizations;
@@ -19,15 +21,21 @@ mod params;
 mod plugins;
 mod problem;
 mod push;
+mod registry;
 mod results;
+mod routes;
 mod scoring_result;
 mod state;
+mod validators;
 mod views;
+mod waiting;
 
+pub use admin::{Protection, ProtectionError};
 pub use listen::listen;
 pub use problem::Problem;
 
 use crate::config::Config;
+use crate::registry::Registry;
 use crate::scoring::Pipeline;
 use crate::storage::PollState;
 use axum::Router;
@@ -48,6 +56,7 @@ struct App(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     pipeline: Pipeline,
+    registry: Registry,
     /// What came of asking for each validator's commits.
     polls: PollState,
     ciphertexts: Ciphertexts,
@@ -65,16 +74,26 @@ impl std::ops::Deref for App {
     }
 }
 
+impl App {
+    /// The challenges' records, and what of them runs.
+    fn registry(&self) -> &Registry {
+        &self.0.registry
+    }
+}
+
 /// The public and the private router. Streams end once `stop` is cancelled.
 pub fn routers(
     pipeline: &Pipeline,
+    registry: &Registry,
     polls: &PollState,
+    protection: &Protection,
     stop: &CancellationToken,
 ) -> (Router, Router) {
     let config = &pipeline.config;
     let places = config.public.max_streams.min(Semaphore::MAX_PERMITS);
     let app = App(Arc::new(Shared {
         pipeline: pipeline.clone(),
+        registry: registry.clone(),
         polls: polls.clone(),
         ciphertexts: Ciphertexts::default(),
         streams: Arc::new(Semaphore::new(places)),
@@ -91,7 +110,8 @@ pub fn routers(
             any(|| async { Redirect::temporary("/get_scoring_result") }),
         )
         .merge(openapi::routes(&document));
-    (finish(public, config, &app), finish(admin(), config, &app))
+    let admin = admin::router(&app, protection);
+    (finish(public, config, &app), finish(admin, config, &app))
 }
 
 /// Every public route, each with its documentation.
@@ -100,10 +120,12 @@ fn public() -> OpenApiRouter<App> {
         .routes(routes!(plugins::list))
         .routes(routes!(challenges::list))
         .routes(routes!(challenges::leaderboard))
+        .routes(routes!(registry::list))
         .routes(routes!(results::list))
         .routes(routes!(results::one))
         .routes(routes!(finalizations::list))
         .routes(routes!(finalizations::one))
+        .merge(validators::pages())
         .layer(from_fn(etag::tag));
     openapi::router()
         .routes(
@@ -111,27 +133,11 @@ fn public() -> OpenApiRouter<App> {
                 .map(|route| route.fallback(scoring_result::method_not_allowed)),
         )
         .routes(routes!(push::push))
+        .merge(validators::routes())
         .merge(pages)
         .routes(routes!(events::follow))
         .routes(routes!(health::livez))
         .routes(routes!(health::readyz))
-}
-
-/// What only the operator sees.
-fn admin() -> Router<App> {
-    let pages = Router::new()
-        .route("/v1/plugins", get(plugins::list))
-        .route("/v1/state/validators", get(state::validators))
-        .route("/v1/state/validators/{uid}/commits", get(state::claims))
-        .route("/v1/state/commits", get(state::commits))
-        .route("/v1/state/lookup", get(state::lookup))
-        .route("/v1/state/scoring-results", get(state::scoring_results))
-        .layer(from_fn(etag::tag));
-    Router::new()
-        .route("/livez", get(health::livez))
-        .route("/readyz", get(health::readyz))
-        .route("/metrics", get(health::metrics))
-        .merge(pages)
 }
 
 fn finish(router: Router<App>, config: &Config, app: &App) -> Router {

@@ -1,12 +1,16 @@
 //! The command line: one file per command.
 
+mod admin;
 mod artifact;
+mod challenge;
 mod client;
 mod db;
 mod demo;
 mod dev;
+mod gpu_server;
 mod ingest;
 mod plugin;
+mod registry;
 mod restore;
 mod serve;
 mod table;
@@ -57,6 +61,15 @@ enum Command {
     /// Look at challenges.
     #[command(subcommand)]
     Plugin(plugin::Plugin),
+    /// Look after the challenges of a host that serves.
+    Challenge(challenge::Challenge),
+    /// Look after the servers with GPUs of a host that serves.
+    GpuServer(gpu_server::GpuServer),
+    /// Put components into the store of a host that serves.
+    Component(registry::Component),
+    /// Look at what a host tells the public.
+    #[command(subcommand)]
+    Registry(registry::Registry),
     /// Look after the database.
     #[command(subcommand)]
     Db(db::Db),
@@ -118,6 +131,10 @@ pub fn run() -> ExitCode {
         Command::Ingest(command) => command.run(),
         Command::Artifact(command) => command.run(),
         Command::Plugin(command) => command.run(),
+        Command::Challenge(command) => command.run(),
+        Command::GpuServer(command) => command.run(),
+        Command::Component(command) => command.run(),
+        Command::Registry(command) => command.run(),
         Command::Db(command) => command.run(),
         Command::Restore(command) => command.run(),
         Command::Client(command) => command.run(),

@@ -8,6 +8,7 @@
 //! the older one ([`OldCommit`]); the storage service and everything else has the
 //! newer one ([`MinerChallengeCommit`]).
 
+mod get_weights;
 mod hash;
 mod logs;
 mod old;
@@ -17,6 +18,7 @@ mod scoring_hour;
 mod thin;
 mod views;
 
+pub use get_weights::{WeightsAnswer, WireFault};
 pub use hash::{hash_cache_key, input_hash, input_hash_of_text};
 pub use logs::{ComparisonLog, MinerChallengeCommit, ScoringLog};
 pub use old::{OldCommit, OldComparisonLog, OldScoringLog};

@@ -10,14 +10,21 @@ mod chain;
 mod challenge;
 mod collect;
 mod keep;
+mod registry;
 mod source;
+mod validators;
 
 pub use archive::{Archive, ArchiveTarget};
 pub use chain::{Chain, Wallet};
-pub use challenge::{CHALLENGE_NAME, Challenge, SolverLimits, is_challenge_name};
+pub use challenge::{
+    CHALLENGE_NAME, Challenge, MAX_VARIABLE, RouteRule, Runner, SolverLimits, is_challenge_name,
+    is_variable_name,
+};
 pub use collect::{Commits, RevealRule, Storage, TimestampPolicy};
 pub use keep::{Backup, Events, Retention};
+pub use registry::{Admin, Registry};
 pub use source::ConfigSource;
+pub use validators::Validators;
 
 use crate::artifacts;
 use crate::weights::{NoMiner, Unassigned};
@@ -100,6 +107,10 @@ pub struct Config {
     pub retention: Retention,
     /// What `GET /v1/events` remembers.
     pub events: Events,
+    /// The challenges' records.
+    pub registry: Registry,
+    /// Validators that do evaluations again.
+    pub validators: Validators,
     /// What plugins run in.
     pub sandbox: Sandbox,
     /// What each challenge is given, by name.
@@ -125,6 +136,8 @@ impl Default for Config {
             backup: Backup::default(),
             retention: Retention::default(),
             events: Events::default(),
+            registry: Registry::default(),
+            validators: Validators::default(),
             sandbox: Sandbox::default(),
             challenges: BTreeMap::new(),
         }
@@ -198,22 +211,6 @@ impl Default for Public {
             timeout_ms: 30_000,
             signed_results: false,
             max_streams: 256,
-        }
-    }
-}
-
-/// Section `admin`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Admin {
-    /// Address to listen on; of this machine only. Default: `127.0.0.1:47921`.
-    pub listen: SocketAddr,
-}
-
-impl Default for Admin {
-    fn default() -> Self {
-        Admin {
-            listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 47921),
         }
     }
 }
@@ -317,6 +314,18 @@ impl Config {
             .unwrap_or_else(|| self.data_dir.join("scoring_results.json"))
     }
 
+    /// Path of the file with the admin API's tokens.
+    pub fn admin_tokens_path(&self) -> PathBuf {
+        let given = self.admin.token_file.clone();
+        given.unwrap_or_else(|| self.data_dir.join("admin.tokens"))
+    }
+
+    /// Path of the key that seals secrets.
+    pub fn registry_key_path(&self) -> PathBuf {
+        let given = self.registry.key_file.clone();
+        given.unwrap_or_else(|| self.data_dir.join("registry.key"))
+    }
+
     /// What a challenge is given.
     pub fn challenge(&self, name: &str) -> Challenge {
         self.challenges.get(name).cloned().unwrap_or_default()
@@ -385,10 +394,8 @@ impl Config {
             let problem = format!("{} is not an hour: 0 to 23", self.scoring.hour);
             return Err(ConfigError::key("scoring.hour", problem));
         }
-        if !self.admin.listen.ip().is_loopback() {
-            let problem = format!("{} is not an address of this machine", self.admin.listen);
-            return Err(ConfigError::key("admin.listen", problem));
-        }
+        self.admin.check()?;
+        self.registry.check()?;
         if self.public.listen == self.admin.listen && self.admin.listen.port() != 0 {
             return Err(ConfigError::key(
                 "admin.listen",
@@ -399,6 +406,7 @@ impl Config {
         self.storage.check()?;
         self.archive.check()?;
         self.backup.check()?;
+        self.validators.check()?;
         if self.storage.url.is_some() && self.wallet.name.is_none() {
             let problem = "the storage service wants signed requests: set wallet.name";
             return Err(ConfigError::key("storage.url", problem));

@@ -7,6 +7,7 @@ use crate::commits::{IngestError, ingest_again};
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::plugins::Loader;
+use crate::registry::{Registry, RegistryError};
 use crate::sandbox::{Limits, Sandbox, SandboxConfig, SandboxError, sha256_hex};
 use crate::scoring::{Pipeline, PipelineError, Resources};
 use crate::storage::{Client, restore_state};
@@ -64,6 +65,9 @@ pub enum HostError {
     /// The artifacts cannot be used.
     #[error(transparent)]
     Artifacts(#[from] ArtifactError),
+    /// The registry cannot be opened.
+    #[error("registry")]
+    Registry(#[from] RegistryError),
     /// There is no sandbox.
     #[error(transparent)]
     Sandbox(#[from] SandboxError),
@@ -77,8 +81,8 @@ pub enum HostError {
 pub struct Host {
     /// Scores what is in the data directory.
     pub pipeline: Pipeline,
-    /// Loads the challenges.
-    pub loader: Loader,
+    /// What the challenges are to be, and what of them runs.
+    pub registry: Registry,
     /// What this host signs with.
     pub hotkey: Option<Hotkey>,
     pub(crate) lock: File,
@@ -103,8 +107,20 @@ impl Host {
             metrics.set_stake_sufficient(sufficient);
         }
         let sandbox = Sandbox::new(&sandbox_config(&config))?;
-        let loader = Loader::new(sandbox.clone(), Arc::clone(&config), Arc::clone(&metrics));
+        let components = open_components(&config)?;
+        let loader = Loader::new(
+            sandbox.clone(),
+            Arc::clone(&config),
+            Arc::clone(&metrics),
+            components.clone(),
+        );
         let store = open_store(&config.data_dir)?;
+        let registry = Registry::open(
+            Arc::clone(&config),
+            store.clone(),
+            loader.clone(),
+            Arc::clone(&metrics),
+        )?;
         let rules = &config.commits;
         let heard_with = serde_json::json!([
             &*metagraph,
@@ -128,6 +144,7 @@ impl Host {
         let resources = Resources {
             store,
             artifacts: open_artifacts(&config)?,
+            components,
             plugins: loader.plugins().clone(),
             config,
             sandbox,
@@ -136,7 +153,7 @@ impl Host {
         };
         Ok(Host {
             pipeline: Pipeline::new(resources).await?,
-            loader,
+            registry,
             hotkey,
             lock,
         })
@@ -229,6 +246,16 @@ pub fn open_artifacts(config: &Config) -> Result<ArtifactStore, ArtifactError> {
     )
 }
 
+/// Opens the store of components, which keeps every one that was ever loaded.
+///
+/// # Errors
+///
+/// See [`ArtifactError`].
+pub fn open_components(config: &Config) -> Result<ArtifactStore, ArtifactError> {
+    let directory = config.data_dir.join("components");
+    ArtifactStore::open(directory, config.plugins.max_bytes)
+}
+
 fn sandbox_config(config: &Config) -> SandboxConfig {
     let default = SandboxConfig::new(config.data_dir.join("compiled"));
     // The pool must hold the largest of all calls.
@@ -242,6 +269,9 @@ fn sandbox_config(config: &Config) -> SandboxConfig {
         max_memory_bytes = limits.memory_bytes.max(max_memory_bytes);
         max_table_elements = limits.table_elements.max(max_table_elements);
     }
+    let routes = config.challenges.values().map(|c| c.route_limits);
+    let largest = routes.map(|limits| limits.memory_bytes).max();
+    max_memory_bytes = max_memory_bytes.max(largest.unwrap_or_default());
     SandboxConfig {
         cache_max_bytes: config.sandbox.cache_max_bytes,
         max_concurrent_calls: config

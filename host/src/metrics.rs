@@ -1,10 +1,12 @@
 //! What Prometheus sees. The text beside a metric is its help.
 
 mod gauges;
+mod master;
 
 use crate::sandbox::{CacheUse, CallReport, Outcome, SolveRecord};
 use crate::store::CommitState;
 use gauges::{Current, Known};
+use master::Master;
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -137,6 +139,7 @@ pub struct Metrics {
     backup_time: Known<f64>,
     database_bytes: Gauge,
     event_streams: Gauge,
+    master: Master,
     requests: Family<RequestLabels, Counter>,
     request_seconds: Seconds<RouteLabels>,
 }
@@ -182,6 +185,7 @@ impl Default for Metrics {
             backup_time: Known::default(),
             database_bytes: Gauge::default(),
             event_streams: Gauge::default(),
+            master: Master::default(),
             requests: Family::default(),
             request_seconds: Family::new_with_constructor(seconds),
             registry: Registry::default(),
@@ -397,6 +401,7 @@ impl Default for Metrics {
             .build_info
             .get_or_create(&VersionLabels { version })
             .set(1);
+        metrics.master.register(r);
         Metrics {
             registry,
             ..metrics

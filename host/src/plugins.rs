@@ -3,13 +3,16 @@
 //! `discovered → verified → compiled → linked → described → configured →
 //! active`, or `rejected` with a code and a reason. A file that fails to reload
 //! leaves its last good version active; calls in flight finish on the version
-//! that they began with.
+//! that they began with. What becomes of a component that was read, the registry
+//! says.
 
+mod active;
 mod files;
 mod load;
 mod state;
 mod watch;
 
-pub use load::{ActivePlugin, Loader, Rejection, grants};
-pub use state::{PluginState, PluginStatus, Plugins};
-pub use watch::watch;
+pub use active::{ActivePlugin, Configuration, grants};
+pub use load::{Candidate, Loader, Rejection};
+pub use state::{PluginState, PluginStatus, Plugins, RunState, Running};
+pub use watch::FolderChanges;

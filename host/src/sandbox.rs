@@ -2,11 +2,12 @@
 //!
 //! A call of an export gets a fresh store from an `InstancePre`, fuel, a
 //! deadline, and limits on all that it may take ([`Limits`]). It reaches what it
-//! is granted ([`Grants`]) and nothing else. Everything runs in one
+//! is granted ([`Grants`]) and nothing else. What is scored runs in one
 //! deterministic profile, so that a call's result is a function of the
-//! component, the [engine's identity](Sandbox::identity), its [`CallContext`]
-//! and its input. What comes of a call has one of twelve stable codes
-//! ([`Outcome`]), which the API, the metrics and the command line share.
+//! component, the [engine's identity](Sandbox::identity), its [`CallContext`], its
+//! environment and its input. A challenge's own routes ([`RouteCall`]) live in real
+//! time, and may send requests ([`Outbound`]). What comes of a call has one of twelve
+//! stable codes ([`Outcome`]), which the API, the metrics and the command line share.
 
 mod bindings;
 mod call;
@@ -16,26 +17,41 @@ mod compile_cache;
 mod context;
 mod database;
 mod engine;
+mod grants;
 mod inspect;
+mod journal;
 mod limits;
 mod link;
 mod log;
+mod outbound;
 mod outcome;
 mod plugin;
+mod plugin_call;
+mod routes;
 mod runner;
 mod solver;
+mod standings;
 mod state;
+mod submit;
+mod volume;
+mod watch;
 
-pub use bindings::types;
-pub use call::{CallContext, CallReport, Called, Grants};
+pub use bindings::{submissions, types};
+pub use call::{CallContext, CallReport, Called};
 pub use compile_cache::CacheUse;
 pub use engine::{Sandbox, SandboxConfig, SandboxError};
+pub use grants::Grants;
 pub use inspect::Interfaces;
+pub use journal::{Journal, JournalEntry, JournalStream};
 pub use limits::Limits;
+pub use outbound::{Outbound, OutboundRule, OutboundRuleError, is_public_address};
 pub use outcome::{Blame, Outcome, PluginError};
-pub use plugin::{Capability, Description, PluginCall, PluginComponent, SettingsProblem};
-pub use runner::{SolveRecord, Submitted};
+pub use plugin::{Capability, Description, PluginComponent, SettingsProblem};
+pub use plugin_call::PluginCall;
+pub use routes::{Ended, RouteBody, RouteCall, RouteLimits};
+pub use runner::{RemoteSolver, RemoteTask, SolveRecord, Solver, Submitted};
 pub use solver::SolverComponent;
+pub use submit::Submit;
 
 use sha2::{Digest, Sha256};
 

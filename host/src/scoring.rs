@@ -17,6 +17,7 @@ mod results;
 mod reveal;
 mod schedule;
 mod standings;
+mod submit;
 mod vector;
 mod views;
 mod work;
@@ -27,6 +28,7 @@ pub use finalize::{FinalizedCommit, PATIENCE};
 pub use pipeline::{Pipeline, PipelineError, Resources};
 pub use results::Results;
 pub use schedule::Schedule;
+pub use submit::StandingsCache;
 pub use vector::{Finalized, Paid};
 
 pub(crate) use references::{order, unique_pool};

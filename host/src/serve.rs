@@ -4,10 +4,10 @@ use crate::archive::{Archive, ArchiveError};
 use crate::config::ConfigError;
 use crate::host::Host;
 use crate::outbox::Outbox;
-use crate::plugins::watch;
+use crate::registry;
 use crate::scoring::Pipeline;
 use crate::storage::{Client, PollState, Poller, StorageError};
-use crate::{api, backup, clock, retention};
+use crate::{api, backup, clock, retention, validators};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -45,6 +45,9 @@ pub enum ServeError {
     /// The archive cannot be written to.
     #[error("archive.url")]
     Archive(#[from] ArchiveError),
+    /// The private listener cannot be protected.
+    #[error(transparent)]
+    Protection(#[from] api::ProtectionError),
     /// The configuration is not valid.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -68,7 +71,7 @@ pub async fn serve(
     let uid = host.uid().map_or(-1, i32::from);
     let Host {
         pipeline,
-        loader,
+        registry,
         hotkey,
         lock: _lock,
     } = host;
@@ -81,6 +84,7 @@ pub async fn serve(
         Some(target) => Some(Arc::new(Archive::open(&target)?)),
         None => None,
     };
+    let protection = api::Protection::open(&config, Arc::clone(&pipeline.metrics))?;
     let public = listen(config.public.listen, "public.listen").await?;
     let admin = listen(config.admin.listen, "admin.listen").await?;
     let (public_address, admin_address) = (public.local_addr()?, admin.local_addr()?);
@@ -91,8 +95,8 @@ pub async fn serve(
     let stop = stop.child_token();
     let _ends_with_this = stop.clone().drop_guard();
     let watcher = tokio::spawn({
-        let (stop, directory) = (stop.clone(), config.plugins.dir.clone());
-        async move { watch(loader, &directory, stop).await }
+        let (registry, stop) = (registry.clone(), stop.clone());
+        async move { registry::watch(registry, stop).await }
     });
     let mut loops = JoinSet::new();
     loops.spawn(score(pipeline.clone(), stop.clone()));
@@ -108,12 +112,14 @@ pub async fn serve(
     }
     let (resources, results) = (pipeline.resources().clone(), pipeline.results().clone());
     loops.spawn(Outbox::new(resources, results, client, archive).run(stop.clone()));
+    loops.spawn(registry::follow_tags(registry.clone(), stop.clone()));
+    loops.spawn(validators::run(pipeline.clone(), stop.clone()));
     loops.spawn(retention::run(pipeline.clone(), stop.clone()));
     // It ends after all that changes anything, so that its last backup has it.
     let last = CancellationToken::new();
     let _last_ends_with_this = last.clone().drop_guard();
     let keeper = tokio::spawn(backup::run(pipeline.clone(), last.clone()));
-    let listeners = api::listen(public, admin, &pipeline, &polls, &stop);
+    let listeners = api::listen(public, admin, &pipeline, &registry, &polls, protection, &stop);
     // None ends before the stop but by a panic, which was logged.
     let ended_early = async {
         while loops.join_next().await.is_some() {

@@ -5,6 +5,8 @@
 //! only then answers: what was acknowledged is on disk. Readers have connections
 //! of their own and never wait for the writer (WAL).
 
+mod artifact_names;
+mod assignments;
 mod backup;
 mod commit_row;
 mod commits;
@@ -13,25 +15,38 @@ mod deliver;
 mod evaluations;
 mod events;
 mod finalizations;
+mod gpu_servers;
 mod import;
 mod intake;
 mod meta;
+mod nonces;
 mod outbox;
 mod pages;
+mod registry;
 mod retention;
+mod submit;
+mod validators;
 mod writer;
 
+pub use assignments::{
+    AssignmentRow, AssignmentState, AssignmentSubject, Attempt, AttemptEnd, AttemptReport,
+    FinalizedEvaluation, NewAssignment, Wanted,
+};
 pub use commit_row::{CommitRow, CommitState};
 pub use commits::{Judged, Linked};
 pub use evaluations::{EvaluationResult, EvaluationRow, Job, JobKey, QueueDepth};
 pub use events::{Event, NewEvent};
 pub use finalizations::{Finalization, FinalizationRow, Settled, WeightVectorRow};
+pub use gpu_servers::GpuServerRow;
 pub use intake::{Claim, Ingested, Intake, Report, ViewRow};
 pub use outbox::{Notice, OutboxDepth, OutboxKind, OutboxRow};
+pub use registry::{AuditRow, Change, RegistryRow, TokenRow, VersionRow, Written};
 pub use pages::{
     ClaimedCommit, CommitFilter, CommitSummary, EvaluationSummary, FinalizationSummary,
     MinerHistory, StandingKey, ViewSummary,
 };
+pub use submit::{Upload, Uploaded, upload_name};
+pub use validators::ValidatorNode;
 
 use rusqlite::{Connection, OpenFlags, Transaction};
 use std::path::{Path, PathBuf};
@@ -43,6 +58,7 @@ use writer::Writer;
 const MIGRATIONS: &[&str] = &[
     include_str!("store/migrations/0001_foundation.sql"),
     include_str!("store/migrations/0002_scoring_api.sql"),
+    include_str!("store/migrations/0003_master.sql"),
 ];
 
 /// Connections for reading that are kept open while nobody reads.

@@ -137,7 +137,7 @@ impl World {
         let world = self;
         let plugins = world.directory.path().join("plugins");
         fs::copy(guest("digits"), plugins.join("digits.wasm")).unwrap();
-        world.host.loader.scan().await.unwrap();
+        world.host.registry.pass().await.unwrap();
         assert_eq!(world.host.pipeline.plugins.active().len(), 1);
         world
     }

@@ -32,8 +32,8 @@ pub mod info {
         export_macro_name: "export_info",
         default_bindings_module: "proctor_sdk::bindings::info",
         with: {
-            "proctor:challenge/types@0.1.0": super::controller::proctor::challenge::types,
-            "proctor:challenge/context@0.1.0": super::controller::proctor::challenge::context,
+            "proctor:challenge/types@0.1.1": super::controller::proctor::challenge::types,
+            "proctor:challenge/context@0.1.1": super::controller::proctor::challenge::context,
         },
     });
 }
@@ -47,10 +47,10 @@ pub mod comparer {
         export_macro_name: "export_comparer",
         default_bindings_module: "proctor_sdk::bindings::comparer",
         with: {
-            "proctor:challenge/types@0.1.0": super::controller::proctor::challenge::types,
-            "proctor:challenge/context@0.1.0": super::controller::proctor::challenge::context,
-            "proctor:challenge/runner@0.1.0": super::controller::proctor::challenge::runner,
-            "proctor:challenge/database@0.1.0": super::controller::proctor::challenge::database,
+            "proctor:challenge/types@0.1.1": super::controller::proctor::challenge::types,
+            "proctor:challenge/context@0.1.1": super::controller::proctor::challenge::context,
+            "proctor:challenge/runner@0.1.1": super::controller::proctor::challenge::runner,
+            "proctor:challenge/database@0.1.1": super::controller::proctor::challenge::database,
         },
     });
 }
@@ -64,9 +64,24 @@ pub mod weights {
         export_macro_name: "export_weights",
         default_bindings_module: "proctor_sdk::bindings::weights",
         with: {
-            "proctor:challenge/types@0.1.0": super::controller::proctor::challenge::types,
-            "proctor:challenge/context@0.1.0": super::controller::proctor::challenge::context,
-            "proctor:challenge/database@0.1.0": super::controller::proctor::challenge::database,
+            "proctor:challenge/types@0.1.1": super::controller::proctor::challenge::types,
+            "proctor:challenge/context@0.1.1": super::controller::proctor::challenge::context,
+            "proctor:challenge/database@0.1.1": super::controller::proctor::challenge::database,
+        },
+    });
+}
+
+/// What the capability `proxy_routes` imports. Its export is WASI's.
+pub mod routes {
+    wit_bindgen::generate!({
+        path: "../wit/challenge",
+        world: "routes-plugin",
+        additional_derives: [PartialEq],
+        default_bindings_module: "proctor_sdk::bindings::routes",
+        with: {
+            "proctor:challenge/types@0.1.1": super::controller::proctor::challenge::types,
+            "proctor:challenge/context@0.1.1": super::controller::proctor::challenge::context,
+            "proctor:challenge/database@0.1.1": super::controller::proctor::challenge::database,
         },
     });
 }

@@ -1,7 +1,10 @@
 //! What a call is given by the host.
 
 use crate::bindings::controller::proctor::challenge::{database, runner};
-use crate::{DatabaseError, Rows, SolveError, Value};
+#[cfg(target_family = "wasm")]
+use crate::bindings::routes::proctor::challenge::{standings, submissions};
+use crate::routes::{SubmitError, Submitted};
+use crate::{DatabaseError, Rows, SolveError, Standing, Value};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -20,9 +23,21 @@ pub trait Imports {
     ///
     /// Errors: see [`DatabaseError`].
     fn query(&self, sql: &str, parameters: &[Value]) -> Result<Rows, DatabaseError>;
+    /// The standings of the last finalization. None by default: only routes have them.
+    fn standings(&self) -> Vec<Standing> {
+        Vec::new()
+    }
+    /// Commits an artifact for the signer of the request. `not-signed` by default:
+    /// only routes have a request.
+    ///
+    /// Errors: see [`SubmitError`].
+    fn submit(&self, artifact: &str) -> Result<Submitted, SubmitError> {
+        let _ = artifact;
+        Err(SubmitError::NotSigned)
+    }
 }
 
-/// The imports of a component.
+/// The imports of a scored call.
 #[derive(Debug)]
 pub(crate) struct Host;
 
@@ -40,6 +55,39 @@ impl Imports for Host {
     }
 }
 
+/// The imports of a route. Not the same as [`Host`], so that a component without
+/// routes does not import what only routes may use.
+#[cfg(target_family = "wasm")]
+#[derive(Debug)]
+pub(crate) struct RouteHost;
+
+#[cfg(target_family = "wasm")]
+impl Imports for RouteHost {
+    fn solve(&self, _: &str) -> Result<String, SolveError> {
+        Err(no_submission())
+    }
+
+    fn execute(&self, sql: &str, parameters: &[Value]) -> Result<u64, DatabaseError> {
+        Host.execute(sql, parameters)
+    }
+
+    fn query(&self, sql: &str, parameters: &[Value]) -> Result<Rows, DatabaseError> {
+        Host.query(sql, parameters)
+    }
+
+    fn standings(&self) -> Vec<Standing> {
+        standings::get_standings()
+    }
+
+    fn submit(&self, artifact: &str) -> Result<Submitted, SubmitError> {
+        submissions::submit(artifact)
+    }
+}
+
+pub(crate) fn no_submission() -> SolveError {
+    SolveError::Unavailable("a route has no submission to run".into())
+}
+
 /// What a call is about, and what it may reach. Constant for the call.
 #[derive(Clone, Copy)]
 pub struct Context<'a> {
@@ -53,7 +101,8 @@ impl<'a> Context<'a> {
         Context { seed, now, imports }
     }
 
-    /// The seed of the call. Everything random must come from it.
+    /// The seed of the call. Everything random must come from it. In a route it is
+    /// another one for each request, and says nothing of the day's.
     pub fn seed(&self) -> u64 {
         self.seed
     }
@@ -66,16 +115,33 @@ impl<'a> Context<'a> {
         rng
     }
 
-    /// The logical time of the call, in seconds since the Unix epoch.
+    /// The logical time of the call, in seconds since the Unix epoch; in a route, the
+    /// time at which the request came.
     pub fn now(&self) -> f64 {
         self.now
     }
 
     /// Has the submission solve one task; JSON in, JSON out.
     ///
-    /// Errors: see [`SolveError`].
+    /// Errors: see [`SolveError`]; `unavailable` in a route, which has no submission.
     pub fn solve(&self, task: &str) -> Result<String, SolveError> {
         self.imports.solve(task)
+    }
+
+    /// In a route: the standings of the challenge's last finalization, the best
+    /// first; empty before the first. They do not change during the call. Copies
+    /// them from the host each time. Anywhere else: empty.
+    pub fn standings(&self) -> Vec<Standing> {
+        self.imports.standings()
+    }
+
+    /// In a route that takes uploads: commits an artifact
+    /// ([`upload`](crate::routes::upload)) for the miner who signed the request, now,
+    /// like what miners publish on the subnet. It is on disk when this returns.
+    ///
+    /// Errors: see [`SubmitError`]; `not-signed` anywhere else.
+    pub fn submit(&self, artifact: &str) -> Result<Submitted, SubmitError> {
+        self.imports.submit(artifact)
     }
 
     /// The challenge's own database.

@@ -7,8 +7,8 @@ use crate::bindings::{comparer, solver, weights};
 use crate::context::{Context, Host};
 use crate::{
     Challenge, ChallengeError, Comparer, ComparisonLog, Controller, Description, Evaluated,
-    Evaluation, HotkeyWeight, ScoringLog, SettingsProblem, Solver, Standing, Submission, Verdict,
-    Weights, settings,
+    Evaluation, HotkeyWeight, Routes, ScoringLog, SettingsProblem, Solver, Standing, Submission,
+    Verdict, Weights, settings,
 };
 use std::marker::PhantomData;
 
@@ -28,6 +28,9 @@ pub const fn is_controller<P: controller::Guest>() {}
 pub const fn is_comparer<P: comparer::exports::proctor::challenge::comparer::Guest>() {}
 /// Compiles for a challenge with the capability `get_weights` only.
 pub const fn is_weights<P: weights::exports::proctor::challenge::weights::Guest>() {}
+/// Compiles for a challenge with the capability `proxy_routes` only. Its export is
+/// WASI's, whose trait is there for a component only.
+pub const fn is_routes<C: Routes>(_: PhantomData<Plugin<C>>) {}
 /// Compiles for a solver only.
 pub const fn is_solver<P: solver::Guest>() {}
 

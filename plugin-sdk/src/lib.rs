@@ -7,8 +7,10 @@ mod context;
 #[doc(hidden)]
 pub mod glue;
 pub mod ranking;
+pub mod routes;
 mod settings;
 mod solver;
+#[cfg(not(target_family = "wasm"))]
 pub mod testing;
 
 pub use bindings::controller::proctor::challenge::database::{DatabaseError, Rows, Value};
@@ -20,19 +22,26 @@ pub use bindings::controller::proctor::challenge::types::{
 pub use bindings::info::exports::proctor::challenge::info::{Description, SettingsProblem};
 pub use challenge::{Challenge, Comparer, Controller, Weights};
 pub use context::{Context, Database, Imports};
+pub use routes::Routes;
 pub use solver::Solver;
 
 // What an author's code needs beside the traits, at the versions used here.
+pub use http;
 pub use rand;
 pub use rand_chacha;
 pub use schemars::{self, JsonSchema};
 pub use serde;
 pub use serde_json;
 
+// For what `export!` expands to.
+#[cfg(target_family = "wasm")]
+#[doc(hidden)]
+pub use wasip2;
+
 /// Makes a component of a [`Challenge`] with exactly the capabilities named.
 ///
-/// A capability is one of `controller`, `comparer` and `weights`; the type must
-/// implement the trait of the same name. What is not named is not exported, even
+/// A capability is one of `controller`, `comparer`, `weights` and `routes`; the type
+/// must implement the trait of the same name. What is not named is not exported, even
 /// if the trait is implemented, and the host does not offer it.
 ///
 /// ```
@@ -95,9 +104,15 @@ macro_rules! export {
         #[allow(unsafe_code, unused_qualifications)]
         const _: () = { $crate::bindings::weights::export_weights!($plugin with_types_in $crate::bindings::weights); };
     };
+    (@export routes $plugin:ident) => {
+        const _: () = $crate::glue::is_routes(::core::marker::PhantomData::<$plugin>);
+        #[cfg(target_family = "wasm")]
+        #[allow(unsafe_code, unused_qualifications)]
+        const _: () = { $crate::wasip2::http::proxy::export!($plugin with_types_in $crate::wasip2); };
+    };
     (@export $unknown:ident $plugin:ident) => {
         compile_error!(concat!(
-            "`", stringify!($unknown), "` is no capability: use controller, comparer, weights"
+            "`", stringify!($unknown), "` is no capability: use controller, comparer, weights, routes"
         ));
     };
 }

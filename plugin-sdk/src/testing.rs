@@ -29,12 +29,15 @@
 //! assert!(logs.iter().all(|log| log.score == 1.0));
 //! ```
 
+mod route;
+
 use crate::context::{Context, Imports};
 use crate::{
     Challenge, ChallengeError, Comparer, ComparisonLog, Controller, DatabaseError, Description,
     Evaluated, Evaluation, Failure, HotkeyWeight, Rows, ScoringLog, SettingsProblem, SolveError,
     SolveFailure, Solver, Standing, Submission, Value, Verdict, Weights, glue, settings,
 };
+use route::RouteFake;
 use std::marker::PhantomData;
 
 type Solve = dyn Fn(&str) -> Result<String, SolveError>;
@@ -49,6 +52,7 @@ pub struct Harness<C> {
     seed: u64,
     now: f64,
     imports: Fake,
+    route: RouteFake,
     challenge: PhantomData<C>,
 }
 
@@ -104,6 +108,7 @@ impl<C: Challenge> Harness<C> {
                 execute: Box::new(|_, _| Err(no_database())),
                 query: Box::new(|_, _| Err(no_database())),
             },
+            route: RouteFake::default(),
             challenge: PhantomData,
         }
     }

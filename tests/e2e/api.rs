@@ -337,11 +337,11 @@ fn plugins_are_shown_with_state_and_reason() {
     assert_eq!(digits["rejected"], Value::Null);
     assert_eq!(
         digits["capabilities"],
-        json!(["scoring", "comparison", "get_weights"])
+        json!(["scoring", "comparison", "get_weights", "proxy_routes"])
     );
     let exports = digits["exports"].as_array().unwrap();
     assert!(
-        exports.contains(&json!("proctor:challenge/info@0.1.0")),
+        exports.contains(&json!("proctor:challenge/info@0.1.1")),
         "{digits}"
     );
     assert_eq!(bad["file"], "bad.wasm");

@@ -198,11 +198,11 @@ mod plugin {
         assert_eq!(told["size"], guest_bytes("digits").len());
         assert_eq!(told["loads"], true);
         assert_eq!(told["rejected"], Value::Null);
-        let capabilities = json!(["scoring", "comparison", "get_weights"]);
+        let capabilities = json!(["scoring", "comparison", "get_weights", "proxy_routes"]);
         assert_eq!(told["capabilities"], capabilities);
         let names = |list: &str| told[list].as_array().unwrap().clone();
-        assert!(names("exports").contains(&json!("proctor:challenge/controller@0.1.0")));
-        assert!(names("imports").contains(&json!("proctor:challenge/runner@0.1.0")));
+        assert!(names("exports").contains(&json!("proctor:challenge/controller@0.1.1")));
+        assert!(names("imports").contains(&json!("proctor:challenge/runner@0.1.1")));
         assert!(told["settings_schema"]["properties"]["tasks"].is_object());
         let ran = run(&mut proctor(&["plugin", "inspect", text(&digits)]));
         assert_eq!(ran.status.code(), Some(0), "{}", ran.stderr);

@@ -8,7 +8,10 @@
     reason = "tests fail by panicking, in their helpers too"
 )]
 
+mod admin_attacks;
+mod admin_cli;
 mod api;
+mod attacks;
 mod cli;
 mod commits;
 mod crash;
@@ -18,12 +21,17 @@ mod forward_simulation;
 mod http;
 mod keep;
 mod metrics;
+mod openapi_fuzz;
 mod operator;
 mod plugins;
+mod registry;
 mod retry;
+mod routes;
+mod runner;
 mod simulation;
 mod stored;
 mod support;
 mod timestamps;
 mod v1;
+mod validators;
 mod versions;

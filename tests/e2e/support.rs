@@ -4,9 +4,11 @@ use crate::commits::{Commit, HOUR};
 use crate::http::{self, Response};
 use proctor_testing::{guest, guest_bytes};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -454,11 +456,14 @@ pub(crate) struct Server {
     pub(crate) printed: Vec<String>,
     pub(crate) public: String,
     pub(crate) admin: String,
+    /// The file with the tokens of the admin listener.
+    tokens: Option<PathBuf>,
 }
 
 impl Server {
     pub(crate) fn start(command: &mut Command) -> Self {
         let mut server = Server {
+            tokens: tokens(command),
             process: Process::start(command),
             log: Vec::new(),
             seen: 0,
@@ -470,9 +475,13 @@ impl Server {
             let Some((stream, line)) = server.process.next_line(&server.log) else {
                 panic!("it does not serve: {:#?}", server.log);
             };
-            match (stream, line.split_once(" http://")) {
-                (Stream::Out, Some(("public", address))) => server.public = address.to_owned(),
-                (Stream::Out, Some(("admin", address))) => server.admin = address.to_owned(),
+            match (stream, line.split_once("://")) {
+                (Stream::Out, Some(("public http", address))) => {
+                    address.clone_into(&mut server.public)
+                }
+                (Stream::Out, Some(("admin http" | "admin https", address))) => {
+                    address.clone_into(&mut server.admin);
+                }
                 (Stream::Out, _) => server.printed.push(line),
                 (Stream::Err, _) => server.log.push(Event::read(&line)),
             }
@@ -561,9 +570,36 @@ impl Server {
         http::request(&self.public, "GET", path, b"")
     }
 
-    /// `GET` from the admin listener.
+    /// `GET` from the admin listener, with the operator's token.
     pub(crate) fn admin_get(&self, path: &str) -> Response {
-        http::request(&self.admin, "GET", path, b"")
+        self.admin("GET", path, None, &[])
+    }
+
+    /// Asks the admin listener, with the operator's token.
+    pub(crate) fn admin(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+        headers: &[(&str, &str)],
+    ) -> Response {
+        let authorization = format!("Bearer {}", self.token());
+        let mut all = vec![("authorization", authorization.as_str())];
+        let body = body.map(Value::to_string);
+        if body.is_some() {
+            all.push(("content-type", "application/json"));
+        }
+        all.extend(headers);
+        let body = body.unwrap_or_default();
+        send(&self.admin, method, path, &all, body.as_bytes())
+    }
+
+    /// The first token of the admin listener.
+    pub(crate) fn token(&self) -> String {
+        let tokens = self.tokens.as_deref().expect("a data directory is told");
+        let tokens = fs::read_to_string(tokens).unwrap();
+        let token = tokens.lines().next().unwrap().split(' ').next_back();
+        token.unwrap().to_owned()
     }
 
     /// `POST` of JSON to the public listener.
@@ -582,6 +618,85 @@ impl Server {
         let response = self.post("/get_scoring_result", &body);
         assert_eq!(response.status, 200, "{}", response.body);
         response.json()["data"].take()
+    }
+}
+
+/// Where the tokens of a `proctor` are that is started so.
+fn tokens(command: &Command) -> Option<PathBuf> {
+    let arguments: Vec<_> = command.get_args().collect();
+    let value = |flag: &str| {
+        let flags = arguments.windows(2).find(|pair| pair[0] == flag);
+        flags.map(|pair| PathBuf::from(pair[1]))
+    };
+    let data = value("--data-dir").or_else(|| Some(value("--config")?.with_file_name("data")));
+    data.map(|data| data.join("admin.tokens"))
+}
+
+/// One request on a connection of its own, with whatever headers.
+pub(crate) fn send(
+    address: &str,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Response {
+    let mut head = format!("{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n");
+    for (name, value) in headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    head.push_str(&format!("content-length: {}\r\n\r\n", body.len()));
+    let mut stream = connect(address);
+    let sent = stream.write_all(&[head.as_bytes(), body].concat());
+    // Who refuses a body may not read all of it.
+    drop(sent);
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    parse(&answer, method == "HEAD").unwrap_or_else(|| panic!("{method} {path}: {answer:?}"))
+}
+
+pub(crate) fn connect(address: &str) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+/// An answer that was read to its end; none if it is not one, whole.
+pub(crate) fn parse(answer: &[u8], of_head: bool) -> Option<Response> {
+    let end = answer.windows(4).position(|window| window == b"\r\n\r\n")?;
+    let (head, body) = (&answer[..end], &answer[end + 4..]);
+    let mut lines = std::str::from_utf8(head).ok()?.split("\r\n");
+    let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
+    let headers: BTreeMap<String, String> = lines
+        .map(|line| line.split_once(':'))
+        .map(|line| line.map(|(name, value)| (name.to_lowercase(), value.trim().to_owned())))
+        .collect::<Option<_>>()?;
+    let body = match headers.get("transfer-encoding").map(String::as_str) {
+        Some("chunked") if !of_head => unchunk(body)?,
+        _ => body.to_vec(),
+    };
+    let length = headers.get("content-length").filter(|_| !of_head);
+    if length.is_some_and(|length| *length != body.len().to_string()) {
+        return None;
+    }
+    let body = String::from_utf8(body).ok()?;
+    Some(Response {
+        status,
+        headers,
+        body,
+    })
+}
+
+fn unchunk(mut chunks: &[u8]) -> Option<Vec<u8>> {
+    let mut body = Vec::new();
+    loop {
+        let end = chunks.windows(2).position(|window| window == b"\r\n")?;
+        let length = std::str::from_utf8(&chunks[..end]).ok()?;
+        let length = usize::from_str_radix(length, 16).ok()?;
+        body.extend_from_slice(chunks.get(end + 2..end + 2 + length)?);
+        chunks = chunks.get(end + 2 + length + 2..)?;
+        if length == 0 {
+            return Some(body);
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Guests that answer, but not with what was asked for.
 
 use super::setup::{EXPORTS, WORLD, beside, load};
-use proctor_host::sandbox::{Limits, Outcome};
+use proctor_host::sandbox::{Limits, Outcome, PluginCall};
 use serde_json::{Value, json};
 
 /// Calls `export` with an answer that the host must not take.
@@ -93,7 +93,8 @@ async fn output_above_the_limit() {
 async fn output_that_names_the_same_bytes_many_times() {
     let plugin = load(&WORLD.sandbox, "amplification");
     let limits = Limits::default();
-    let called = beside(plugin.validate_settings(&WORLD.sandbox, &limits, "{}")).await;
+    let called =
+        beside(plugin.validate_settings(&WORLD.sandbox, PluginCall::bare(&limits), "{}")).await;
     let error = called.result.unwrap_err();
     assert_eq!(error.outcome, Outcome::InvalidOutput);
     assert!(error.message.contains("too much data"), "{}", error.message);

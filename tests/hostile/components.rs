@@ -84,6 +84,11 @@ fn imports_that_are_not_offered() {
     ] {
         refused(&guest_bytes(guest), import, import);
     }
+    // A challenge may name it for its routes, a solver may not.
+    assert!(PluginComponent::load(&WORLD.sandbox, &guest_bytes("routes_challenge")).is_ok());
+    let error = SolverComponent::load(&WORLD.sandbox, &guest_bytes("routes_challenge"));
+    let message = error.unwrap_err().message;
+    assert!(message.contains("not a proctor:solver"), "{message}");
 }
 
 #[test]

@@ -60,8 +60,8 @@ impl World {
         let (sandbox, hostile) = (&self.sandbox, &self.hostile);
         match export {
             "validate-settings" => {
-                let settings = call.context.settings;
-                done(hostile.validate_settings(sandbox, limits, &settings).await)
+                let settings = Arc::clone(&call.context.settings);
+                done(hostile.validate_settings(sandbox, call, &settings).await)
             }
             "evaluate" => done(hostile.evaluate(sandbox, call, &submission(), &[]).await.0),
             "judge" => done(hostile.judge(sandbox, call, &evaluated()).await),
@@ -99,7 +99,7 @@ impl World {
     ) -> (Called<Value>, Vec<SolveRecord>) {
         let act = json!({"do": "solve", "tasks": tasks});
         let submitted = Submitted {
-            solver: Ok(solver.clone()),
+            solver: Ok(solver.clone().into()),
             limits: solver_limits,
         };
         let call = PluginCall {
@@ -117,7 +117,7 @@ impl World {
     pub(crate) async fn well_behaved(&self) -> (Vec<ScoringLog>, u64, Vec<SolveRecord>) {
         let limits = Limits::default();
         let submitted = Submitted {
-            solver: Ok(self.knn.clone()),
+            solver: Ok(self.knn.clone().into()),
             limits: Limits::solver(),
         };
         let settings = json!({"tasks": 2, "batch_size": 5});
@@ -186,16 +186,12 @@ pub(crate) async fn unharmed<T>(hostile: impl Future<Output = T>) -> T {
 static NOTHING: LazyLock<Grants> = LazyLock::new(Grants::default);
 
 pub(crate) fn call<'a>(settings: Value, limits: &'a Limits, grants: &'a Grants) -> PluginCall<'a> {
-    PluginCall {
-        context: CallContext {
-            settings: settings.to_string().into(),
-            seed: 7,
-            now: 1_750_000_000.5,
-        },
-        limits,
-        grants,
-        submitted: None,
-    }
+    let context = CallContext {
+        settings: settings.to_string().into(),
+        seed: 7,
+        now: 1_750_000_000.5,
+    };
+    PluginCall::new(context, limits, grants)
 }
 
 /// Settings that have `act` done in `export`.

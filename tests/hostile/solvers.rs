@@ -261,7 +261,7 @@ async fn solve_with(solver: Option<Result<SolverComponent, PluginError>>) -> Val
     let mut call = super::setup::call(super::setup::settings("evaluate", act), &limits, &grants);
     call.submitted = solver.map(|solver| {
         Arc::new(Submitted {
-            solver,
+            solver: solver.map(Into::into),
             limits: solver_limits(),
         })
     });

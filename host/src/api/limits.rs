@@ -1,4 +1,4 @@
-//! What every route has around it: bounds on body, time and load; metrics; a
+//! What every route has around it: bounds on head, body, time and load; metrics; a
 //! log line for what went wrong.
 
 use super::problem::Problem;
@@ -7,9 +7,9 @@ use crate::metrics::Metrics;
 use axum::Router;
 use axum::error_handling::HandleErrorLayer;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
-use axum::http::StatusCode;
-use axum::middleware::{Next, from_fn_with_state};
-use axum::response::Response;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tower::limit::GlobalConcurrencyLimitLayer;
@@ -19,12 +19,19 @@ use tower::timeout::error::Elapsed;
 use tower::{BoxError, ServiceBuilder};
 use tower_http::catch_panic::CatchPanicLayer;
 
+/// Bytes that path, query and headers of a request may have together.
+const MAX_HEAD: usize = 16 << 10;
+
+/// Headers that a request may have.
+const MAX_HEADERS: usize = 100;
+
+/// All of it, for routes that answer by themselves.
 pub(super) fn apply<S: Clone + Send + Sync + 'static>(
     router: Router<S>,
     config: &Public,
     metrics: Arc<Metrics>,
 ) -> Router<S> {
-    router
+    let router = router
         .layer(DefaultBodyLimit::max(config.max_body_bytes))
         .layer(
             ServiceBuilder::new()
@@ -32,15 +39,78 @@ pub(super) fn apply<S: Clone + Send + Sync + 'static>(
                 .layer(LoadShedLayer::new())
                 .layer(GlobalConcurrencyLimitLayer::new(config.max_requests))
                 .layer(TimeoutLayer::new(Duration::from_millis(config.timeout_ms))),
-        )
+        );
+    around(router, metrics)
+}
+
+/// What of it holds for routes with bounds of their own as well: the head, panics,
+/// metrics.
+pub(super) fn around<S: Clone + Send + Sync + 'static>(
+    router: Router<S>,
+    metrics: Arc<Metrics>,
+) -> Router<S> {
+    router
         .layer(CatchPanicLayer::custom(|_| {
-            axum::response::IntoResponse::into_response(Problem::new(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "internal",
-                "the host failed on this request",
-            ))
+            let detail = "the host failed on this request";
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail).into_response()
         }))
+        .layer(from_fn(head))
         .layer(from_fn_with_state(metrics, observe))
+}
+
+/// Refuses what has too much of a head, and what is not framed in one way only: who
+/// stands in front of the host may have read it in another.
+async fn head(request: Request, next: Next) -> Response {
+    let refused = |status, code, detail| {
+        let problem = Problem::new(status, code, detail);
+        let close = header::HeaderValue::from_static("close");
+        problem
+            .with_header(header::CONNECTION, close)
+            .into_response()
+    };
+    let uri = request.uri();
+    let target = uri.path().len() + uri.query().map_or(0, str::len);
+    if size(request.headers()).is_none_or(|size| size + target > MAX_HEAD) {
+        return refused(
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            "head_too_large",
+            "path, query and headers are more than 16 KiB, or there are more than 100 headers",
+        );
+    }
+    if !is_framed_once(request.headers()) {
+        return refused(
+            StatusCode::BAD_REQUEST,
+            "bad_framing",
+            "the request has several lengths, encodings or hosts",
+        );
+    }
+    let chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
+    let mut response = next.run(request).await;
+    if chunked {
+        // The server has left out a length that came after the encoding. For who went
+        // by that, the next request was part of this one: there is none.
+        let close = header::HeaderValue::from_static("close");
+        response.headers_mut().insert(header::CONNECTION, close);
+    }
+    response
+}
+
+/// Bytes of all names and values; none if there are too many.
+fn size(headers: &HeaderMap) -> Option<usize> {
+    let sizes = headers
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len());
+    (headers.len() <= MAX_HEADERS).then(|| sizes.sum())
+}
+
+/// Whether there is one way to tell where the body ends, and whom it is for.
+fn is_framed_once(headers: &HeaderMap) -> bool {
+    let count = |name| headers.get_all(name).iter().count();
+    let lengths = count(header::CONTENT_LENGTH);
+    let mut encodings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    let is_chunked = encodings.all(|value| value.as_bytes().eq_ignore_ascii_case(b"chunked"));
+    let encodings = count(header::TRANSFER_ENCODING);
+    is_chunked && lengths + encodings <= 1 && count(header::HOST) <= 1
 }
 
 async fn overloaded(error: BoxError) -> Problem {
@@ -69,4 +139,57 @@ async fn observe(State(metrics): State<Arc<Metrics>>, request: Request, next: Ne
         tracing::debug!(route, %method, %status, ?elapsed, "request");
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::header::HeaderName;
+
+    fn headers(list: &[(&'static str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in list {
+            headers.append(HeaderName::from_static(name), value.parse().unwrap());
+        }
+        headers
+    }
+
+    #[test]
+    fn a_body_ends_in_one_place() {
+        for list in [
+            &[][..],
+            &[("content-length", "5"), ("host", "a")],
+            &[("transfer-encoding", "chunked")],
+            &[("transfer-encoding", "Chunked")],
+        ] {
+            assert!(is_framed_once(&headers(list)), "{list:?}");
+        }
+        for list in [
+            &[("content-length", "5"), ("transfer-encoding", "chunked")][..],
+            &[("content-length", "5"), ("content-length", "5")],
+            &[
+                ("transfer-encoding", "chunked"),
+                ("transfer-encoding", "chunked"),
+            ],
+            &[("transfer-encoding", "gzip, chunked")],
+            &[("transfer-encoding", "identity")],
+            &[("host", "a"), ("host", "b")],
+        ] {
+            assert!(!is_framed_once(&headers(list)), "{list:?}");
+        }
+    }
+
+    #[test]
+    fn names_and_values_count_and_so_does_their_number() {
+        assert_eq!(size(&headers(&[("a", "bc"), ("de", "")])), Some(5));
+        let many = |count| {
+            let mut headers = HeaderMap::new();
+            for _ in 0..count {
+                headers.append("a", header::HeaderValue::from_static("b"));
+            }
+            size(&headers)
+        };
+        assert_eq!(many(MAX_HEADERS), Some(2 * MAX_HEADERS));
+        assert_eq!(many(MAX_HEADERS + 1), None);
+    }
 }

@@ -32,11 +32,54 @@ const PAGE: &str = include_str!("docs.html");
         (name = "results", description = "What came of it"),
         (name = "challenges", description = "What is competed in"),
         (name = "finalizations", description = "The ledger"),
+        (name = "validators", description = "Who does evaluations again"),
         (name = "events", description = "As it happens"),
         (name = "health", description = "How the host is"),
     ),
 )]
 struct Document;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Proctor, private",
+        version = "1",
+        description = "The challenges' records, and what is done with them.\n\n\
+            Everything below `/v1` wants a token, as `Authorization: Bearer` or `X-Admin-Token`. \
+            Who fails too often is locked out for a while: 429 with `Retry-After`. Times are in \
+            seconds since the Unix epoch. Errors are problem details (RFC 9457) with a stable \
+            `code`, and `errors` by field where it is about fields.",
+        license(name = "MIT OR Apache-2.0"),
+    ),
+    modifiers(&Tokens),
+    tags(
+        (name = "challenges", description = "Records"),
+        (name = "operations", description = "What runs"),
+        (name = "access", description = "Tokens and secrets"),
+        (name = "gpu servers", description = "Where runners are"),
+        (name = "validators", description = "Who re-executes what"),
+    ),
+)]
+struct AdminDocument;
+
+/// That every route wants a token.
+struct Tokens;
+
+impl utoipa::Modify for Tokens {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
+        let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("token", bearer);
+        let required = SecurityRequirement::new("token", [""; 0]);
+        document.security = Some(vec![required]);
+    }
+}
+
+/// As [`router`], for the private listener.
+pub(super) fn admin_router<S: Clone + Send + Sync + 'static>() -> OpenApiRouter<S> {
+    OpenApiRouter::with_openapi(AdminDocument::openapi())
+}
 
 /// A router without routes, with what is to be said of all of them.
 pub(super) fn router<S: Clone + Send + Sync + 'static>() -> OpenApiRouter<S> {

@@ -27,7 +27,7 @@ struct PluginView {
     digest: Option<String>,
     /// What it exports.
     exports: Vec<String>,
-    /// What it can do: `scoring`, `comparison`, `get_weights`.
+    /// What it can do: `scoring`, `comparison`, `get_weights`, `proxy_routes`.
     capabilities: Vec<&'static str>,
     /// How far it has come: `discovered`, `verified`, `compiled`, `linked`,
     /// `described`, `configured`, `active` or `rejected`. `active` if a version is,

@@ -1,8 +1,9 @@
 //! Errors as RFC 9457 problem details, with a stable `code`.
 
+use crate::registry::FieldProblem;
 use crate::store::StoreError;
 use axum::Json;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -16,6 +17,11 @@ pub struct Problem {
     pub code: &'static str,
     /// What is wrong with this request, for people.
     pub detail: String,
+    /// What is wrong with each field of its body; empty if it is not about fields.
+    pub errors: Vec<FieldProblem>,
+    /// What is answered beside it. One of each name; they win over what is answered
+    /// to all of a status.
+    headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 /// Problem details, RFC 9457.
@@ -32,6 +38,9 @@ pub(super) struct ProblemDetails {
     code: &'static str,
     /// What is wrong with this request, for people.
     detail: String,
+    /// What is wrong with each field; not there if it is not about fields.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<FieldProblem>,
 }
 
 impl Problem {
@@ -41,7 +50,48 @@ impl Problem {
             status,
             code,
             detail: detail.into(),
+            errors: Vec::new(),
+            headers: Vec::new(),
         }
+    }
+
+    /// 422 `invalid_fields`: what is wrong with each field of a body.
+    pub fn invalid(errors: Vec<FieldProblem>) -> Self {
+        let detail = match &errors[..] {
+            [error] if error.field.is_empty() => error.message.clone(),
+            [error] => format!("{}: {}", error.field, error.message),
+            errors => format!("{} fields are not valid", errors.len()),
+        };
+        Problem::unprocessable("invalid_fields", detail).with_errors(errors)
+    }
+
+    /// 422: what is asked for is understood, and cannot be.
+    pub fn unprocessable(code: &'static str, detail: impl Into<String>) -> Self {
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail)
+    }
+
+    /// 409: as things are now, it cannot be.
+    pub fn conflict(code: &'static str, detail: impl Into<String>) -> Self {
+        Problem::new(StatusCode::CONFLICT, code, detail)
+    }
+
+    /// 404: what it is about is not there.
+    pub fn missing(code: &'static str, detail: impl Into<String>) -> Self {
+        Problem::new(StatusCode::NOT_FOUND, code, detail)
+    }
+
+    /// The same with what is wrong with each field.
+    #[must_use]
+    pub fn with_errors(mut self, errors: Vec<FieldProblem>) -> Self {
+        self.errors = errors;
+        self
+    }
+
+    /// The same with another header.
+    #[must_use]
+    pub(super) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
     }
 
     pub(super) fn bad_request(code: &'static str, detail: impl Into<String>) -> Self {
@@ -78,6 +128,7 @@ impl IntoResponse for Problem {
             status: self.status.as_u16(),
             code: self.code,
             detail: self.detail,
+            errors: self.errors,
         };
         let mut response = (self.status, Json(body)).into_response();
         let headers = response.headers_mut();
@@ -93,6 +144,9 @@ impl IntoResponse for Problem {
             }
             _ => {}
         }
+        for (name, value) in self.headers {
+            headers.insert(name, value);
+        }
         response
     }
 }
@@ -107,4 +161,44 @@ pub(super) async fn method_not_allowed() -> Problem {
         "method_not_allowed",
         "this route does not take that method",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::body::to_bytes;
+    use serde_json::{Value, json};
+
+    async fn body(problem: Problem) -> (header::HeaderMap, Value) {
+        let (parts, body) = problem.into_response().into_parts();
+        let body = to_bytes(body, usize::MAX).await.unwrap();
+        (parts.headers, serde_json::from_slice(&body).unwrap())
+    }
+
+    #[tokio::test]
+    async fn fields_are_told_where_there_are_any() {
+        let problem = Problem::invalid(vec![FieldProblem::new("limits.fuel", "is no number")]);
+        let (headers, told) = body(problem).await;
+        assert_eq!(headers["content-type"], "application/problem+json");
+        let expected = json!({
+            "type": "about:blank", "title": "Unprocessable Entity", "status": 422,
+            "code": "invalid_fields", "detail": "limits.fuel: is no number",
+            "errors": [{"field": "limits.fuel", "message": "is no number"}],
+        });
+        assert_eq!(told, expected);
+        let (_, told) = body(Problem::missing("not_found", "no")).await;
+        assert!(told.get("errors").is_none(), "{told}");
+    }
+
+    #[tokio::test]
+    async fn a_header_is_there_once() {
+        let unauthorized = || Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", "no");
+        let (headers, _) = body(unauthorized()).await;
+        assert_eq!(headers["www-authenticate"], "Hotkey");
+        let bearer = HeaderValue::from_static("Bearer");
+        let problem = unauthorized().with_header(header::WWW_AUTHENTICATE, bearer);
+        let (headers, _) = body(problem).await;
+        let schemes: Vec<_> = headers.get_all("www-authenticate").iter().collect();
+        assert_eq!(schemes, ["Bearer"]);
+    }
 }

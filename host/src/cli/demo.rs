@@ -143,7 +143,7 @@ impl Demo {
         )?;
         self.step("loading the challenge");
         let host = Host::open(config).await?;
-        host.loader.scan().await?;
+        host.registry.pass().await?;
         if host.pipeline.plugins.get(CHALLENGE).is_none() {
             let rejected: Vec<String> = host
                 .pipeline

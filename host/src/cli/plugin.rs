@@ -204,7 +204,7 @@ impl Call<'_> {
         let (limits, solver_limits) = (challenge.limits, challenge.solver.limits());
         let grants = grants(self.scratch, &description.name, &challenge)?;
         let problems = component
-            .validate_settings(sandbox, &limits, &settings)
+            .validate_settings(sandbox, PluginCall::bare(&limits), &settings)
             .await
             .result?;
         if let Some(SettingsProblem { path, message }) = problems.first() {
@@ -224,7 +224,7 @@ impl Call<'_> {
             digest: sha256_hex(&bytes),
         };
         let submitted = Submitted {
-            solver: SolverComponent::load(sandbox, &bytes).map(|(solver, _)| solver),
+            solver: SolverComponent::load(sandbox, &bytes).map(|(solver, _)| solver.into()),
             limits: solver_limits,
         };
         let call = PluginCall {
@@ -236,6 +236,7 @@ impl Call<'_> {
             limits: &limits,
             grants: &grants,
             submitted: Some(Arc::new(submitted)),
+            journal: None,
         };
         let (called, solves) = component
             .evaluate(sandbox, call.clone(), &submission, &[])

@@ -7,9 +7,9 @@ use toml::{Table, Value};
 /// Prefix of the environment variables that are read.
 const PREFIX: &str = "PROCTOR_";
 
-/// What else begins with the prefix: the flags of every command, and what only
-/// tests read.
-const NOT_KEYS: [&str; 2] = ["LOG", "TEST_"];
+/// What else begins with the prefix: the flags of every command, those of commands
+/// that ask the admin API, and what only tests read.
+const NOT_KEYS: [&str; 4] = ["LOG", "TEST_", "ADMIN_TOKEN", "ADMIN_URL"];
 
 /// The sources of a configuration.
 #[derive(Debug, Clone, Default)]
@@ -203,7 +203,7 @@ mod tests {
     fn settings_of_a_challenge_are_its_own() {
         let config = load(&["challenges.digits.settings.tasks=3"]).unwrap();
         assert_eq!(
-            config.challenge("digits").settings["tasks"].as_integer(),
+            config.challenge("digits").settings["tasks"].as_i64(),
             Some(3)
         );
         assert!(config.challenge("other").settings.is_empty());

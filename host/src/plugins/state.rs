@@ -1,6 +1,10 @@
-//! The plugins that there are, and the state of each.
+//! The plugins that there are: the files of the drop folder, and the challenges
+//! that run.
 
-use super::load::{ActivePlugin, Rejection};
+use super::active::ActivePlugin;
+use super::load::{Candidate, Rejection};
+use crate::clock;
+use crate::sandbox::Journal;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::SystemTime;
 use tokio::sync::watch;
+use utoipa::ToSchema;
 
 /// How far a plugin's file has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -21,7 +26,8 @@ pub enum PluginState {
     Compiled,
     /// Everything that it imports is there.
     Linked,
-    /// It told its name, version and settings.
+    /// It told its name, version and settings. A challenge that is not to run now
+    /// stays here.
     Described,
     /// The operator's settings are valid.
     Configured,
@@ -57,10 +63,63 @@ pub(super) struct Entry {
     pub(super) digest: Option<String>,
     pub(super) state: PluginState,
     pub(super) rejection: Option<Rejection>,
-    /// What the file, as it is now, told of itself: name and version.
-    pub(super) told: Option<(String, String)>,
-    /// The last good version, which stays while the file is being replaced.
-    pub(super) active: Option<Arc<ActivePlugin>>,
+    /// The component in the file, as it was when it could last be read.
+    pub(super) candidate: Option<Arc<Candidate>>,
+}
+
+/// How a challenge that should run does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RunState {
+    /// It is being loaded.
+    Loading,
+    /// It runs as its record says.
+    Running,
+    /// An earlier version or record of it runs; the status says why not the last.
+    Degraded,
+    /// It should run and does not; the status says why.
+    Failed,
+    /// It should not run.
+    Stopped,
+}
+
+impl RunState {
+    /// Every state.
+    pub const ALL: [RunState; 5] = [
+        RunState::Loading,
+        RunState::Running,
+        RunState::Degraded,
+        RunState::Failed,
+        RunState::Stopped,
+    ];
+
+    /// The stable name.
+    pub fn name(self) -> &'static str {
+        match self {
+            RunState::Loading => "loading",
+            RunState::Running => "running",
+            RunState::Degraded => "degraded",
+            RunState::Failed => "failed",
+            RunState::Stopped => "stopped",
+        }
+    }
+}
+
+/// A challenge, whether it runs or not.
+#[derive(Debug, Clone)]
+pub struct Running {
+    /// How it does.
+    pub state: RunState,
+    /// Why, if it does not run as its record says.
+    pub reason: Option<Rejection>,
+    /// Since when it is in this state, in seconds since the Unix epoch.
+    pub since: f64,
+    /// The revision of the record that was last looked at, and the component.
+    pub wanted: Option<(i64, String)>,
+    /// The file of the drop folder that it came from.
+    pub file: Option<PathBuf>,
+    /// What runs: the last good version.
+    pub active: Option<Arc<ActivePlugin>>,
 }
 
 /// What people are told of a plugin.
@@ -68,27 +127,34 @@ pub(super) struct Entry {
 pub struct PluginStatus {
     /// Name of the file.
     pub file: String,
-    /// Name of the challenge; none if the plugin never came that far.
+    /// Name of the challenge, if the plugin ever told it.
     pub name: Option<String>,
-    /// Version of the plugin that is active, or else of the file.
+    /// Version of what is active, or else of the file.
     pub version: Option<String>,
-    /// SHA-256 of the component that is active, or else of the file.
+    /// SHA-256 of what is active, or else of the file.
     pub digest: Option<String>,
-    /// What it exports.
+    /// What the active version exports.
     pub exports: Vec<String>,
-    /// What it can do: `scoring`, `comparison`, `get_weights`.
+    /// What the active version can do.
     pub capabilities: Vec<&'static str>,
-    /// How far it has come. `active` if a version is, even if the file's last
+    /// How far it has come; `active` if a version is, even if the file's last
     /// change was rejected.
     pub state: PluginState,
     /// Why the file, as it is now, was rejected.
     pub rejected: Option<Rejection>,
 }
 
-/// All plugins. Clones share everything.
+#[derive(Debug, Default)]
+struct Known {
+    files: BTreeMap<PathBuf, Entry>,
+    challenges: BTreeMap<String, Running>,
+    journals: BTreeMap<String, Arc<Journal>>,
+}
+
+/// The plugins that there are. Clones share everything.
 #[derive(Debug, Clone)]
 pub struct Plugins {
-    entries: Arc<RwLock<BTreeMap<PathBuf, Entry>>>,
+    known: Arc<RwLock<Known>>,
     changes: Arc<watch::Sender<u64>>,
     scanned: Arc<AtomicBool>,
 }
@@ -96,7 +162,7 @@ pub struct Plugins {
 impl Default for Plugins {
     fn default() -> Self {
         Plugins {
-            entries: Arc::default(),
+            known: Arc::default(),
             changes: Arc::new(watch::Sender::new(0)),
             scanned: Arc::default(),
         }
@@ -107,29 +173,51 @@ impl Plugins {
     /// The challenge of this name, if it is active. What is returned can be
     /// called for as long as it is held.
     pub fn get(&self, challenge: &str) -> Option<Arc<ActivePlugin>> {
-        self.active()
-            .into_iter()
-            .find(|plugin| plugin.name() == challenge)
+        self.read(|known| known.challenges.get(challenge)?.active.clone())
     }
 
     /// Every active challenge, by name.
     pub fn active(&self) -> Vec<Arc<ActivePlugin>> {
-        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
-        let mut active: Vec<_> = entries
-            .values()
-            .filter_map(|entry| entry.active.clone())
-            .collect();
-        active.sort_by(|a, b| a.name().cmp(b.name()));
-        active
+        self.read(|known| {
+            let running = known.challenges.values();
+            running.filter_map(|one| one.active.clone()).collect()
+        })
+    }
+
+    /// How a challenge does, if anything was ever to be done for it.
+    pub fn running(&self, challenge: &str) -> Option<Running> {
+        self.read(|known| known.challenges.get(challenge).cloned())
+    }
+
+    /// How every challenge does, by name.
+    pub fn all_running(&self) -> Vec<(String, Running)> {
+        self.read(|known| {
+            let challenges = known.challenges.iter();
+            challenges
+                .map(|(name, running)| (name.clone(), running.clone()))
+                .collect()
+        })
+    }
+
+    /// The journal of a challenge: what it and the host said of its calls. It goes
+    /// on from version to version.
+    pub fn journal(&self, challenge: &str) -> Arc<Journal> {
+        if let Some(journal) = self.read(|known| known.journals.get(challenge).cloned()) {
+            return journal;
+        }
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let journal = known.journals.entry(challenge.to_owned()).or_default();
+        Arc::clone(journal)
     }
 
     /// The status of every file, by name.
     pub fn status(&self) -> Vec<PluginStatus> {
-        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
-        entries
-            .iter()
-            .map(|(path, entry)| status(path, entry))
-            .collect()
+        self.read(|known| {
+            let files = known.files.iter();
+            files
+                .map(|(path, entry)| status(path, entry, &known.challenges))
+                .collect()
+        })
     }
 
     /// Whether the drop folder was read to its end once.
@@ -137,7 +225,8 @@ impl Plugins {
         self.scanned.load(Ordering::Relaxed)
     }
 
-    pub(super) fn set_scanned(&self) {
+    /// Notes that the drop folder was read, and what is in it dealt with.
+    pub(crate) fn set_scanned(&self) {
         self.scanned.store(true, Ordering::Relaxed);
         self.changes.send_modify(|count| *count += 1);
     }
@@ -147,19 +236,103 @@ impl Plugins {
         self.changes.subscribe()
     }
 
-    pub(super) fn update<T>(&self, change: impl FnOnce(&mut BTreeMap<PathBuf, Entry>) -> T) -> T {
-        let result = change(&mut self.entries.write().unwrap_or_else(PoisonError::into_inner));
+    /// The components that the files of the drop folder hold, by file.
+    pub(crate) fn candidates(&self) -> Vec<(PathBuf, Arc<Candidate>)> {
+        self.read(|known| {
+            let files = known.files.iter().filter(|(_, entry)| {
+                // A file that was replaced by a bad one has nothing to offer.
+                entry.digest.as_deref() == entry.candidate.as_ref().map(|c| c.component.digest())
+            });
+            files
+                .filter_map(|(path, entry)| Some((path.clone(), entry.candidate.clone()?)))
+                .collect()
+        })
+    }
+
+    /// Whether there is this file in the drop folder.
+    pub(crate) fn has_file(&self, path: &Path) -> bool {
+        self.read(|known| known.files.contains_key(path))
+    }
+
+    /// Notes how far a file has come beyond what it tells of itself, or why not. Tells
+    /// whether that is news.
+    pub(crate) fn judge_file(&self, path: &Path, judged: Result<PluginState, Rejection>) -> bool {
+        self.update_files(|files| {
+            let Some(entry) = files.get_mut(path) else {
+                return false;
+            };
+            let (state, rejection) = match judged {
+                Ok(state) => (state, None),
+                Err(rejection) => (PluginState::Rejected, Some(rejection)),
+            };
+            let news = entry.state != state || entry.rejection != rejection;
+            (entry.state, entry.rejection) = (state, rejection);
+            news
+        })
+    }
+
+    /// Changes what is known of a challenge, and notes since when.
+    pub(crate) fn set_running(&self, challenge: &str, change: impl FnOnce(&mut Running)) {
+        {
+            let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+            let fresh = || Running {
+                state: RunState::Stopped,
+                reason: None,
+                since: clock::unix_now(),
+                wanted: None,
+                file: None,
+                active: None,
+            };
+            let running = known
+                .challenges
+                .entry(challenge.to_owned())
+                .or_insert_with(fresh);
+            let before = (running.state, running.reason.clone());
+            change(running);
+            if before != (running.state, running.reason.clone()) {
+                running.since = clock::unix_now();
+            }
+        }
+        self.changes.send_modify(|count| *count += 1);
+    }
+
+    /// Forgets a challenge whose record is gone, with its journal.
+    pub(crate) fn forget(&self, challenge: &str) {
+        {
+            let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+            known.challenges.remove(challenge);
+            known.journals.remove(challenge);
+        }
+        self.changes.send_modify(|count| *count += 1);
+    }
+
+    pub(super) fn update_files<T>(
+        &self,
+        change: impl FnOnce(&mut BTreeMap<PathBuf, Entry>) -> T,
+    ) -> T {
+        let result = {
+            let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+            change(&mut known.files)
+        };
         self.changes.send_modify(|count| *count += 1);
         result
     }
 
     pub(super) fn look<T>(&self, look: impl FnOnce(&BTreeMap<PathBuf, Entry>) -> T) -> T {
-        look(&self.entries.read().unwrap_or_else(PoisonError::into_inner))
+        self.read(|known| look(&known.files))
+    }
+
+    fn read<T>(&self, look: impl FnOnce(&Known) -> T) -> T {
+        look(&self.known.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-fn status(path: &Path, entry: &Entry) -> PluginStatus {
-    let active = entry.active.as_deref();
+fn status(path: &Path, entry: &Entry, challenges: &BTreeMap<String, Running>) -> PluginStatus {
+    let running = challenges
+        .values()
+        .find(|running| running.active.is_some() && running.file.as_deref() == Some(path));
+    let active = running.and_then(|running| running.active.as_deref());
+    let told = entry.candidate.as_ref().map(|c| &c.description);
     PluginStatus {
         file: path
             .file_name()
@@ -168,10 +341,10 @@ fn status(path: &Path, entry: &Entry) -> PluginStatus {
             .into_owned(),
         name: active
             .map(|plugin| plugin.name().to_owned())
-            .or_else(|| Some(entry.told.as_ref()?.0.clone())),
+            .or_else(|| Some(told?.name.clone())),
         version: active
             .map(|plugin| plugin.description.version.clone())
-            .or_else(|| Some(entry.told.as_ref()?.1.clone())),
+            .or_else(|| Some(told?.version.clone())),
         digest: active
             .map(|plugin| plugin.component.digest().to_owned())
             .or_else(|| entry.digest.clone()),

@@ -60,6 +60,19 @@ pub(super) mod weights {
     });
 }
 
+pub(super) mod routes {
+    wasmtime::component::bindgen!({
+        path: "../wit/challenge",
+        world: "routes-plugin",
+        imports: { default: async | trappable },
+        with: {
+            "proctor:challenge/types": super::controller::proctor::challenge::types,
+            "proctor:challenge/context": super::controller::proctor::challenge::context,
+            "proctor:challenge/database": super::controller::proctor::challenge::database,
+        },
+    });
+}
+
 pub(super) mod solver {
     wasmtime::component::bindgen!({
         path: "../wit/solver",
@@ -69,6 +82,10 @@ pub(super) mod solver {
 }
 
 pub(super) use controller::proctor::challenge::{context, database, runner};
+pub(super) use routes::proctor::challenge::standings;
+
+/// What `submissions.submit` returns.
+pub use routes::proctor::challenge::submissions;
 
 /// The records of the contract.
 pub use controller::proctor::challenge::types;

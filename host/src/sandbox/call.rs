@@ -4,11 +4,8 @@ use super::engine::Sandbox;
 use super::limits::Limits;
 use super::outcome::{Outcome, PluginError};
 use super::state::{Denied, State};
-use std::future::poll_fn;
-use std::path::PathBuf;
-use std::pin::pin;
+use super::watch::Watch;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 use tokio::task::JoinError;
 use tokio::time::Instant;
@@ -25,19 +22,6 @@ pub struct CallContext {
     pub seed: u64,
     /// The logical time, in seconds since the Unix epoch.
     pub now: f64,
-}
-
-/// What a challenge may reach. Nothing by default.
-#[derive(Debug, Clone, Default)]
-pub struct Grants {
-    /// The directory that the guest sees as `/data`.
-    pub data: Option<PathBuf>,
-    /// The SQLite file behind the import `database`.
-    pub database: Option<PathBuf>,
-    /// Size that the database may have, in pages of 4 KiB.
-    pub database_pages: u32,
-    /// Time that one SQL statement may take.
-    pub statement: Duration,
 }
 
 /// What a call took.
@@ -72,6 +56,14 @@ impl<T> Called<T> {
             .map_or_else(|e| e.outcome, |_| Outcome::Ok)
     }
 
+    /// A call that did not come to run.
+    pub(super) fn failed(error: PluginError) -> Self {
+        Called {
+            result: Err(error),
+            report: CallReport::default(),
+        }
+    }
+
     pub(super) fn and_then<U>(self, f: impl FnOnce(T) -> Result<U, PluginError>) -> Called<U> {
         Called {
             result: self.result.and_then(f),
@@ -85,20 +77,6 @@ impl<T> Called<T> {
 #[error("the time of the call is over")]
 pub(super) struct DeadlinePassed;
 
-/// Runs `call` until it is done or `deadline` is over. A timer alone is not
-/// enough: a busy runtime looks at its timers only once in many polls. So each
-/// time that a guest gives way is a look at the clock.
-async fn until<T>(deadline: Instant, call: impl Future<Output = T>) -> Option<T> {
-    let mut call = pin!(call);
-    let mut timer = pin!(tokio::time::sleep_until(deadline));
-    poll_fn(|context| match call.as_mut().poll(context) {
-        Poll::Ready(value) => Poll::Ready(Some(value)),
-        Poll::Pending if Instant::now() >= deadline => Poll::Ready(None),
-        Poll::Pending => timer.as_mut().poll(context).map(|()| None),
-    })
-    .await
-}
-
 impl Sandbox {
     /// Runs `call` in a store made from `state`, within `limits`. Returns the
     /// state as well, which is gone if the host failed before the call.
@@ -109,9 +87,15 @@ impl Sandbox {
         call: impl AsyncFnOnce(&mut Store<State>) -> wasmtime::Result<T>,
     ) -> (Called<T>, State) {
         let start = Instant::now();
-        let deadline = start + limits.wall();
-        state.deadline = state.deadline.min(deadline);
-        let deadline = state.deadline;
+        state.deadline.bound(start + limits.wall());
+        let turns = state
+            .route
+            .as_ref()
+            .map(|_| Arc::clone(&self.0.route_turns));
+        let mut watch = Watch::new(state.deadline.clone())
+            .volume(state.volume.take())
+            .client(state.client.take())
+            .turns(turns);
         let mut store = Store::new(&self.0.engine, state);
         store.limiter(|state| &mut state.limiter);
         store.call_hook(|mut context, hook| context.data_mut().count_host_call(hook));
@@ -123,16 +107,13 @@ impl Sandbox {
         });
         store.set_epoch_deadline(1);
         let returned = match store.set_fuel(limits.fuel) {
-            Ok(()) => until(deadline, call(&mut store)).await,
-            Err(error) => Some(Err(error)),
+            Ok(()) => watch.over(call(&mut store)).await,
+            Err(error) => Ok(Err(error)),
         };
-        let result = match returned {
-            Some(Ok(value)) => Ok(value),
-            Some(Err(error)) => Err(classify(&error, store.data())),
-            None => Err(PluginError::new(
-                Outcome::Timeout,
-                format!("still running after {:?}", start.elapsed()),
-            )),
+        let mut result = match returned {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(error)) => Err(classify(&error, store.data())),
+            Err(stopped) => Err(stopped),
         };
         let fuel = limits.fuel.saturating_sub(store.get_fuel().unwrap_or(0));
         let state = store.into_data();
@@ -141,8 +122,13 @@ impl Sandbox {
             elapsed: start.elapsed(),
             memory_bytes: state.limiter.memory_used(),
             host_calls: state.host_calls(),
-            log: state.log.text(),
+            log: state.log.finish(),
         };
+        if result.is_ok()
+            && let Err(full) = watch.finish().await
+        {
+            result = Err(full);
+        }
         (Called { result, report }, state)
     }
 }

@@ -23,6 +23,9 @@ pub struct SandboxConfig {
     pub cache_max_bytes: u64,
     /// Calls of plugins at a time; each may run one solver beside it.
     pub max_concurrent_calls: u32,
+    /// Calls of routes at a time, 1 to 1024. They have places of their own, so that
+    /// requests do not hold up what is scored; more are refused.
+    pub max_route_calls: u32,
     /// The largest [`Limits::memory_bytes`] of any call.
     pub max_memory_bytes: usize,
     /// The largest [`Limits::table_elements`] of any call.
@@ -33,19 +36,24 @@ pub struct SandboxConfig {
 }
 
 impl SandboxConfig {
-    /// 1 GiB of cache, as many calls as there are cores, the default limits.
+    /// 1 GiB of cache, as many calls as there are cores, 64 calls of routes, the
+    /// default limits.
     pub fn new(cache_dir: impl Into<PathBuf>) -> Self {
         let limits = Limits::default();
         SandboxConfig {
             cache_dir: cache_dir.into(),
             cache_max_bytes: 1 << 30,
-            max_concurrent_calls: std::thread::available_parallelism()
-                .map_or(2, |n| u32::try_from(n.get()).unwrap_or(2)),
+            max_concurrent_calls: cores(),
+            max_route_calls: 64,
             max_memory_bytes: limits.memory_bytes,
             max_table_elements: limits.table_elements,
             pooling: true,
         }
     }
+}
+
+fn cores() -> u32 {
+    std::thread::available_parallelism().map_or(2, |n| u32::try_from(n.get()).unwrap_or(2))
 }
 
 /// Why there is no sandbox.
@@ -78,7 +86,12 @@ pub(super) struct Inner {
     pub(super) engine: Engine,
     pub(super) plugin_linker: Linker<State>,
     pub(super) solver_linker: Linker<State>,
+    pub(super) route_linker: Linker<State>,
     pub(super) permits: Semaphore,
+    pub(super) route_permits: Arc<Semaphore>,
+    /// Routes that compute at a time. Not more than half of the cores, so that
+    /// whoever asks them for much does not take the time of what is scored.
+    pub(super) route_turns: Arc<Semaphore>,
     max_concurrent_calls: usize,
     max_memory_bytes: usize,
     max_table_elements: usize,
@@ -106,7 +119,10 @@ impl Sandbox {
         Ok(Sandbox(Arc::new(Inner {
             plugin_linker: link::plugin_linker(&engine).map_err(link_error)?,
             solver_linker: link::solver_linker(&engine).map_err(link_error)?,
+            route_linker: link::route_linker(&engine).map_err(link_error)?,
             permits: Semaphore::new(max_concurrent_calls),
+            route_permits: Arc::new(Semaphore::new(route_calls(config) as usize)),
+            route_turns: Arc::new(Semaphore::new((cores() / 2).max(1) as usize)),
             max_concurrent_calls,
             identity: format!("wasmtime-{WASMTIME}+{PROFILE}.{}", std::env::consts::ARCH),
             max_memory_bytes: config.max_memory_bytes,
@@ -127,6 +143,11 @@ impl Sandbox {
     /// Calls of plugins at a time; more wait for their turn.
     pub fn max_concurrent_calls(&self) -> usize {
         self.0.max_concurrent_calls
+    }
+
+    /// Places for calls of routes that are free. Others may take them at any moment.
+    pub fn free_route_calls(&self) -> usize {
+        self.0.route_permits.available_permits()
     }
 
     /// Whether memory is reserved ahead ([`SandboxConfig::pooling`]).
@@ -234,9 +255,19 @@ fn base_config() -> Config {
     config
 }
 
+/// The most calls of routes: their memories take 16 TiB of the 128 TiB of addresses
+/// that a process has.
+const MAX_ROUTE_CALLS: u32 = 1024;
+
+fn route_calls(config: &SandboxConfig) -> u32 {
+    config.max_route_calls.clamp(1, MAX_ROUTE_CALLS)
+}
+
 fn pool(config: &SandboxConfig) -> InstanceAllocationStrategy {
-    // A call of a plugin and the solver beside it.
+    // A call of a plugin and the solver beside it; and the calls of routes, which
+    // must find a place in the pool without taking one of the others.
     let stores = config.max_concurrent_calls.max(1).saturating_mul(2);
+    let stores = stores.saturating_add(route_calls(config));
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(stores)
         // A component is made of several core modules; Python's of dozens.

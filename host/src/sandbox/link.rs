@@ -1,8 +1,9 @@
 //! What components may import. Nothing here reaches the network, the
 //! environment, or a file outside of what a call is granted.
 
-use super::bindings::{context, database, runner, types};
+use super::bindings::{context, database, runner, standings, submissions, types};
 use super::clock::LogicalClocks;
+use super::outbound;
 use super::state::State;
 use wasmtime::Engine;
 use wasmtime::component::{Component, HasSelf, Linker, types::ComponentItem};
@@ -11,14 +12,26 @@ use wasmtime_wasi::cli::WasiCli;
 use wasmtime_wasi::filesystem::WasiFilesystem;
 use wasmtime_wasi::p2::bindings::{cli, clocks, filesystem, random};
 use wasmtime_wasi::random::WasiRandom;
+use wasmtime_wasi_http::p2::bindings::LinkOptions;
+use wasmtime_wasi_http::p2::bindings::http::{outgoing_handler, types as http_types};
+use wasmtime_wasi_http::{WasiHttp, WasiHttpView};
 
-/// What a challenge may import.
+/// What a challenge may import in a call that is scored.
 pub(super) fn plugin_linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
     let mut linker = solver_linker(engine)?;
-    types::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
-    context::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
-    runner::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
-    database::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
+    add_challenge(&mut linker)?;
+    // A component that has routes imports it as a whole; it gets nowhere with it.
+    outbound::add_refusal(&mut linker)?;
+    Ok(linker)
+}
+
+/// What a challenge may import in a call of its routes: the same, but time is real,
+/// and requests go where the operator allows.
+pub(super) fn route_linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
+    let mut linker = Linker::<State>::new(engine);
+    add_wasi(&mut linker)?;
+    add_challenge(&mut linker)?;
+    outgoing_handler::add_to_linker::<_, WasiHttp>(&mut linker, State::http)?;
     Ok(linker)
 }
 
@@ -27,13 +40,32 @@ pub(super) fn plugin_linker(engine: &Engine) -> wasmtime::Result<Linker<State>> 
 /// languages do not link without them.
 pub(super) fn solver_linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
     let mut linker = Linker::<State>::new(engine);
-    let l = &mut linker;
+    add_wasi(&mut linker)?;
+    // Ours in place of the one that is there: see `LogicalClocks`.
+    linker.allow_shadowing(true);
+    clocks::monotonic_clock::add_to_linker::<_, LogicalClocks>(
+        &mut linker,
+        State::monotonic_clock,
+    )?;
+    linker.allow_shadowing(false);
+    Ok(linker)
+}
+
+/// The imports of `proctor:challenge`, and the types of `wasi:http`.
+fn add_challenge(l: &mut Linker<State>) -> wasmtime::Result<()> {
+    types::add_to_linker::<_, HasSelf<_>>(l, |state| state)?;
+    context::add_to_linker::<_, HasSelf<_>>(l, |state| state)?;
+    runner::add_to_linker::<_, HasSelf<_>>(l, |state| state)?;
+    database::add_to_linker::<_, HasSelf<_>>(l, |state| state)?;
+    standings::add_to_linker::<_, HasSelf<_>>(l, |state| state)?;
+    submissions::add_to_linker::<_, HasSelf<_>>(l, |state| state)?;
+    let options = LinkOptions::default();
+    http_types::add_to_linker::<_, WasiHttp>(l, &(&options).into(), State::http)
+}
+
+fn add_wasi(l: &mut Linker<State>) -> wasmtime::Result<()> {
     // io, clocks, random, stdio; the rest of wasi:cli but sockets follows.
     wasmtime_wasi::p2::add_to_linker_proxy_interfaces_async(l)?;
-    // Ours in place of the one that is there: see `LogicalClocks`.
-    l.allow_shadowing(true);
-    clocks::monotonic_clock::add_to_linker::<_, LogicalClocks>(l, State::monotonic_clock)?;
-    l.allow_shadowing(false);
     random::insecure::add_to_linker::<_, WasiRandom>(l, |s: &mut State| s.ctx().ctx.random())?;
     random::insecure_seed::add_to_linker::<_, WasiRandom>(l, |s: &mut State| s.ctx().ctx.random())?;
     cli::exit::add_to_linker::<_, WasiCli>(l, wasmtime_wasi::cli::WasiCliView::cli)?;
@@ -50,8 +82,7 @@ pub(super) fn solver_linker(engine: &Engine) -> wasmtime::Result<Linker<State>> 
     filesystem::types::add_to_linker::<_, WasiFilesystem>(
         l,
         wasmtime_wasi::filesystem::WasiFilesystemView::filesystem,
-    )?;
-    Ok(linker)
+    )
 }
 
 /// Names of what a component imports, as it names them.

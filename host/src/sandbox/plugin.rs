@@ -1,26 +1,23 @@
 //! Challenges: components with the exports of `proctor:challenge`.
 
 use super::bindings::{comparer, controller, info, types, weights};
-use super::call::{CallContext, CallReport, Called, Grants};
+use super::call::Called;
 use super::check;
 use super::compile_cache::CacheUse;
-use super::database::DatabaseGrant;
 use super::engine::Sandbox;
 use super::limits::Limits;
 use super::link;
 use super::outcome::{Outcome, PluginError};
-use super::runner::{Runner, SolveRecord, Submitted};
+use super::plugin_call::PluginCall;
+use super::runner::SolveRecord;
 use super::sha256_hex;
 use super::state::State;
 use serde::Serialize;
 use std::fmt;
-use std::sync::Arc;
-use tokio::time::Instant;
 use types::{
-    ChallengeError, ComparisonLog, Evaluated, Evaluation, HotkeyWeight, ScoringLog, Standing,
-    Submission, Verdict,
+    ComparisonLog, Evaluated, Evaluation, HotkeyWeight, ScoringLog, Standing, Submission, Verdict,
 };
-use wasmtime::Store;
+use wasmtime_wasi_http::p2::bindings::ProxyPre;
 
 pub use info::exports::proctor::challenge::info::{Description, SettingsProblem};
 
@@ -34,15 +31,26 @@ pub enum Capability {
     Comparison,
     /// Exports `weights`: pays.
     GetWeights,
+    /// Exports `wasi:http/incoming-handler`: has routes of its own.
+    ProxyRoutes,
 }
 
 impl Capability {
+    /// Every capability.
+    pub const ALL: [Capability; 4] = [
+        Capability::Scoring,
+        Capability::Comparison,
+        Capability::GetWeights,
+        Capability::ProxyRoutes,
+    ];
+
     /// The stable name, such as `get_weights`.
     pub fn name(self) -> &'static str {
         match self {
             Capability::Scoring => "scoring",
             Capability::Comparison => "comparison",
             Capability::GetWeights => "get_weights",
+            Capability::ProxyRoutes => "proxy_routes",
         }
     }
 }
@@ -57,6 +65,7 @@ pub struct PluginComponent {
     controller: Option<controller::ControllerPluginPre<State>>,
     comparer: Option<comparer::ComparerPluginPre<State>>,
     weights: Option<weights::WeightsPluginPre<State>>,
+    pub(super) routes: Option<ProxyPre<State>>,
 }
 
 impl fmt::Debug for PluginComponent {
@@ -70,6 +79,8 @@ impl fmt::Debug for PluginComponent {
 
 /// Major and minor version of the contract that this host takes.
 const CONTRACT: &str = "proctor:challenge/";
+/// What a component with routes of its own exports, of any 0.2.
+pub(super) const HANDLER: &str = "wasi:http/incoming-handler";
 
 impl PluginComponent {
     /// Compiles and links a challenge. Blocks while it compiles.
@@ -89,7 +100,10 @@ impl PluginComponent {
         // The host's …Pre tells whether an interface is there; the name tells
         // whether one was meant.
         let absent = |name: &str, error: wasmtime::Error| {
-            let prefix = format!("{CONTRACT}{name}@");
+            let prefix = match name {
+                HANDLER => format!("{HANDLER}@"),
+                name => format!("{CONTRACT}{name}@"),
+            };
             match exports.iter().find(|export| export.starts_with(&prefix)) {
                 Some(export) => Err(link_error(format!(
                     "exports {export}, but not as this host knows it: {error:#}"
@@ -118,6 +132,15 @@ impl PluginComponent {
             |e| absent("weights", e).map(|_: Option<()>| None),
             |c| Ok(Some(c)),
         )?;
+        let routes = sandbox
+            .0
+            .route_linker
+            .instantiate_pre(&component)
+            .and_then(ProxyPre::new)
+            .map_or_else(
+                |e| absent(HANDLER, e).map(|_: Option<()>| None),
+                |c| Ok(Some(c)),
+            )?;
         let plugin = PluginComponent {
             digest: sha256_hex(bytes),
             size: bytes.len() as u64,
@@ -127,6 +150,7 @@ impl PluginComponent {
             controller,
             comparer,
             weights,
+            routes,
         };
         Ok((plugin, cache))
     }
@@ -157,6 +181,7 @@ impl PluginComponent {
             (self.controller.is_some(), Capability::Scoring),
             (self.comparer.is_some(), Capability::Comparison),
             (self.weights.is_some(), Capability::GetWeights),
+            (self.routes.is_some(), Capability::ProxyRoutes),
         ]
         .into_iter()
         .filter_map(|(there, capability)| there.then_some(capability))
@@ -167,7 +192,7 @@ impl PluginComponent {
     pub async fn describe(&self, sandbox: &Sandbox, limits: &Limits) -> Called<Description> {
         let pre = &self.info;
         let call = PluginCall::bare(limits);
-        call.run(sandbox, async |store| {
+        call.run(sandbox, "describe", async |store| {
             let plugin = pre.instantiate_async(&mut *store).await?;
             plugin
                 .proctor_challenge_info()
@@ -183,13 +208,12 @@ impl PluginComponent {
     pub async fn validate_settings(
         &self,
         sandbox: &Sandbox,
-        limits: &Limits,
+        call: PluginCall<'_>,
         settings: &str,
     ) -> Called<Vec<SettingsProblem>> {
         let settings = settings.to_owned();
         let pre = &self.info;
-        let call = PluginCall::bare(limits);
-        call.run(sandbox, async |store| {
+        call.run(sandbox, "validate-settings", async |store| {
             let plugin = pre.instantiate_async(&mut *store).await?;
             let checked = plugin
                 .proctor_challenge_info()
@@ -214,7 +238,7 @@ impl PluginComponent {
             return (not_exported("controller"), Vec::new());
         };
         let (called, records) = call
-            .run(sandbox, async |store| {
+            .run(sandbox, "evaluate", async |store| {
                 let plugin = pre.instantiate_async(&mut *store).await?;
                 plugin
                     .proctor_challenge_controller()
@@ -235,7 +259,7 @@ impl PluginComponent {
         let Some(pre) = &self.controller else {
             return not_exported("controller");
         };
-        call.run(sandbox, async |store| {
+        call.run(sandbox, "judge", async |store| {
             let plugin = pre.instantiate_async(&mut *store).await?;
             plugin
                 .proctor_challenge_controller()
@@ -258,7 +282,7 @@ impl PluginComponent {
         let Some(pre) = &self.comparer else {
             return not_exported("comparer");
         };
-        call.run(sandbox, async |store| {
+        call.run(sandbox, "compare", async |store| {
             let plugin = pre.instantiate_async(&mut *store).await?;
             plugin
                 .proctor_challenge_comparer()
@@ -283,7 +307,7 @@ impl PluginComponent {
         let Some(pre) = &self.weights else {
             return not_exported("weights");
         };
-        call.run(sandbox, async |store| {
+        call.run(sandbox, "get-weights", async |store| {
             let plugin = pre.instantiate_async(&mut *store).await?;
             plugin
                 .proctor_challenge_weights()
@@ -299,103 +323,9 @@ impl PluginComponent {
     }
 }
 
-/// What a call of a plugin is made with.
-#[derive(Debug, Clone)]
-pub struct PluginCall<'a> {
-    /// What the call is about.
-    pub context: CallContext,
-    /// What it may take.
-    pub limits: &'a Limits,
-    /// What it may reach.
-    pub grants: &'a Grants,
-    /// What `runner.solve` runs; without it, calling that is denied.
-    pub submitted: Option<Arc<Submitted>>,
-}
-
-static NO_GRANTS: Grants = Grants {
-    data: None,
-    database: None,
-    database_pages: 0,
-    statement: std::time::Duration::ZERO,
-};
-
-impl<'a> PluginCall<'a> {
-    /// A call that knows and reaches nothing.
-    fn bare(limits: &'a Limits) -> Self {
-        PluginCall {
-            context: CallContext {
-                settings: "{}".into(),
-                seed: 0,
-                now: 0.0,
-            },
-            limits,
-            grants: &NO_GRANTS,
-            submitted: None,
-        }
-    }
-
-    async fn run<T>(
-        self,
-        sandbox: &Sandbox,
-        call: impl AsyncFnOnce(&mut Store<State>) -> wasmtime::Result<Result<T, ChallengeError>>,
-    ) -> (Called<T>, Vec<SolveRecord>) {
-        let failed = |error| {
-            let called = Called {
-                result: Err(error),
-                report: CallReport::default(),
-            };
-            (called, Vec::new())
-        };
-        let Ok(_permit) = sandbox.0.permits.acquire().await else {
-            return failed(PluginError::new(
-                Outcome::Unavailable,
-                "the host is shutting down",
-            ));
-        };
-        let limits = &sandbox.clamp(self.limits);
-        let deadline = Instant::now() + limits.wall();
-        let data = self.grants.data.as_deref();
-        let mut state = match State::new(self.context, limits, deadline, data) {
-            Ok(state) => state,
-            Err(error) => return failed(error),
-        };
-        state.database = self.grants.database.clone().map(|path| {
-            DatabaseGrant::new(
-                path,
-                self.grants.database_pages,
-                self.grants.statement,
-                limits.output_bytes,
-            )
-        });
-        state.runner = self.submitted.map(|submitted| Runner {
-            sandbox: sandbox.clone(),
-            submitted,
-            records: Vec::new(),
-            time_left: self.limits.wall() / 2,
-        });
-        let (called, state) = sandbox.run(state, limits, call).await;
-        let records = state.runner.map(|r| r.records).unwrap_or_default();
-        (
-            called.and_then(|answer| answer.map_err(challenge_error)),
-            records,
-        )
-    }
-}
-
-fn challenge_error(error: ChallengeError) -> PluginError {
-    match error {
-        ChallengeError::InvalidSubmission(why) => PluginError::submission(Outcome::GuestError, why),
-        ChallengeError::Unavailable(why) => PluginError::new(Outcome::Unavailable, why),
-        ChallengeError::Internal(why) => PluginError::new(Outcome::GuestError, why),
-    }
-}
-
 fn not_exported<T>(interface: &str) -> Called<T> {
-    Called {
-        result: Err(PluginError::new(
-            Outcome::LinkError,
-            format!("the plugin does not export {CONTRACT}{interface}"),
-        )),
-        report: CallReport::default(),
-    }
+    Called::failed(PluginError::new(
+        Outcome::LinkError,
+        format!("the plugin does not export {CONTRACT}{interface}"),
+    ))
 }

@@ -1,24 +1,123 @@
 //! The import `runner`: a submission, run in a sandbox of its own.
 
 use super::bindings::runner::{Failure, Host, SolveError, SolveFailure};
-use super::call::DeadlinePassed;
+use super::call::{CallReport, Called, DeadlinePassed};
 use super::engine::Sandbox;
 use super::limits::Limits;
 use super::outcome::{Outcome, PluginError};
 use super::solver::SolverComponent;
 use super::state::{Denied, State};
+use futures_util::future::BoxFuture;
+use serde::de::IgnoredAny;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 /// A submission that is ready to run.
 #[derive(Debug, Clone)]
 pub struct Submitted {
     /// The solver, or why the artifact is none. That is the submission's fault,
     /// so it is an answer to each task, not an error of the call.
-    pub solver: Result<SolverComponent, PluginError>,
-    /// What each task may take.
+    pub solver: Result<Solver, PluginError>,
+    /// What each task may take; of a remote one its time and its output.
     pub limits: Limits,
+}
+
+/// What solves the tasks of a submission.
+#[derive(Debug, Clone)]
+pub enum Solver {
+    /// A component, in the sandbox.
+    Component(SolverComponent),
+    /// Someone else.
+    Remote(RemoteSolver),
+}
+
+impl From<SolverComponent> for Solver {
+    fn from(solver: SolverComponent) -> Self {
+        Solver::Component(solver)
+    }
+}
+
+/// A task for someone else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteTask {
+    /// The task, JSON.
+    pub task: String,
+    /// What everything random is made from: that of the call.
+    pub seed: u64,
+    /// Time that it may take.
+    pub time: Duration,
+    /// Size that the solution may have, in bytes.
+    pub output_bytes: usize,
+}
+
+type Solve =
+    dyn Fn(RemoteTask) -> BoxFuture<'static, Result<String, PluginError>> + Send + Sync + 'static;
+
+/// Runs a submission somewhere else. What comes of it is not a function of the call,
+/// and nothing here limits what it takes but its time.
+#[derive(Clone)]
+pub struct RemoteSolver(Arc<Solve>);
+
+impl fmt::Debug for RemoteSolver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RemoteSolver")
+    }
+}
+
+impl RemoteSolver {
+    /// One that asks `solve` for the solution, JSON. An error of it is the
+    /// submission's if its outcome is a failure of `proctor:challenge/runner`, and else
+    /// nobody's: the task is tried again with the whole evaluation. It is dropped when
+    /// its time is over, or the call ends early.
+    pub fn new(
+        solve: impl Fn(RemoteTask) -> BoxFuture<'static, Result<String, PluginError>>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        RemoteSolver(Arc::new(solve))
+    }
+
+    /// Has one task solved.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new) says, [`Outcome::Unavailable`] if it takes too long, and
+    /// [`Outcome::InvalidOutput`] if the solution is too large or not JSON.
+    pub async fn solve(&self, task: RemoteTask) -> Result<String, PluginError> {
+        let output_bytes = task.output_bytes;
+        // Who says nothing in time says nothing of the submission.
+        let passed = |_| PluginError::new(Outcome::Unavailable, "no answer in time");
+        let solution = timeout(task.time, (self.0)(task)).await.map_err(passed)??;
+        let invalid = |why: String| PluginError::submission(Outcome::InvalidOutput, why);
+        if solution.len() > output_bytes {
+            return Err(invalid(format!(
+                "the solution is larger than {output_bytes} bytes"
+            )));
+        }
+        if !is_json(&solution) {
+            return Err(invalid("the solution is not JSON".into()));
+        }
+        Ok(solution)
+    }
+
+    async fn call(&self, task: RemoteTask) -> Called<String> {
+        let start = Instant::now();
+        let result = self.solve(task).await;
+        Called {
+            result,
+            report: CallReport {
+                elapsed: start.elapsed(),
+                ..CallReport::default()
+            },
+        }
+    }
+}
+
+fn is_json(text: &str) -> bool {
+    serde_json::from_str::<IgnoredAny>(text).is_ok()
 }
 
 /// What one run of a submission came to.
@@ -45,7 +144,7 @@ const MESSAGE_LENGTH: usize = 512;
 
 impl Host for State {
     async fn solve(&mut self, task: String) -> wasmtime::Result<Result<String, SolveError>> {
-        let (deadline, time_left) = (self.deadline, self.time_left());
+        let (deadline, time_left) = (self.deadline.at(), self.time_left());
         let context = self.context.clone();
         let Some(runner) = self.runner.as_mut() else {
             return Err(Denied("this call has no submission to run".into()).into());
@@ -70,17 +169,31 @@ impl Host for State {
             });
             return Ok(Err(solve_error(&error)));
         }
-        let called = solver
-            .solve(
-                &runner.sandbox,
-                &context,
-                &submitted.limits,
-                time_left.min(runner.time_left),
-                &task,
-            )
-            .await;
+        let time = time_left.min(runner.time_left);
+        let limits = &submitted.limits;
+        let called = match solver {
+            Solver::Component(solver) => {
+                let sandbox = &runner.sandbox;
+                solver.solve(sandbox, &context, limits, time, &task).await
+            }
+            Solver::Remote(_) if !is_json(&task) => {
+                return Err(
+                    Denied("the task is not JSON, as a remote solver wants it".into()).into(),
+                );
+            }
+            Solver::Remote(solver) => {
+                let task = RemoteTask {
+                    task,
+                    seed: context.seed,
+                    time: time.min(limits.wall()),
+                    output_bytes: limits.output_bytes,
+                };
+                solver.call(task).await
+            }
+        };
         runner.time_left = runner.time_left.saturating_sub(called.report.elapsed);
-        if called.outcome() == Outcome::Timeout && Instant::now() >= deadline {
+        let late = matches!(called.outcome(), Outcome::Timeout | Outcome::Unavailable);
+        if late && Instant::now() >= deadline {
             // It was the challenge that took too long before; the submission
             // had less than its limit, and must not be blamed.
             return Err(DeadlinePassed.into());

@@ -6,7 +6,8 @@ use super::compile_cache::CacheUse;
 use super::engine::Sandbox;
 use super::limits::Limits;
 use super::outcome::{Outcome, PluginError};
-use super::state::State;
+use super::state::{State, Surroundings};
+use super::watch::Deadline;
 use std::fmt;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -59,15 +60,10 @@ impl SolverComponent {
             ..context.clone()
         };
         let limits = &sandbox.clamp(limits);
-        let deadline = Instant::now() + time_left;
-        let state = match State::new(context, limits, deadline, None) {
+        let deadline = Deadline::new(Instant::now() + time_left);
+        let state = match State::new(context, limits, deadline, &Surroundings::default()) {
             Ok(state) => state,
-            Err(error) => {
-                return Called {
-                    result: Err(error),
-                    report: Default::default(),
-                };
-            }
+            Err(error) => return Called::failed(error),
         };
         let pre = &self.0;
         let (called, _) = sandbox

@@ -4,10 +4,15 @@ use super::bindings::types;
 use super::call::CallContext;
 use super::clock::{LogicalMonotonicClock, LogicalWallClock, MonotonicClock};
 use super::database::DatabaseGrant;
+use super::journal::CallJournal;
 use super::limits::{Limiter, Limits};
 use super::log::GuestLog;
+use super::outbound::Requests;
 use super::outcome::PluginError;
+use super::routes::{Client, RouteGrants};
 use super::runner::Runner;
+use super::volume::VolumeWatch;
+use super::watch::Deadline;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 use std::path::Path;
@@ -15,6 +20,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use wasmtime::CallHook;
 use wasmtime_wasi::{FsPerms, ResourceTable, WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 /// A refusal of the host, raised as a trap.
 #[derive(Debug, thiserror::Error)]
@@ -23,16 +29,37 @@ pub(super) struct Denied(pub(super) String);
 
 pub(super) struct State {
     wasi: WasiCtx,
+    http: WasiHttpCtx,
     table: ResourceTable,
     clock: LogicalMonotonicClock,
     pub(super) limiter: Limiter,
     pub(super) context: CallContext,
-    pub(super) deadline: Instant,
+    pub(super) deadline: Deadline,
     pub(super) log: GuestLog,
     pub(super) runner: Option<Runner>,
     pub(super) database: Option<DatabaseGrant>,
+    pub(super) requests: Requests,
+    /// Of a call of a route.
+    pub(super) route: Option<RouteGrants>,
+    /// What is watched beside the deadline, until the call begins.
+    pub(super) volume: Option<VolumeWatch>,
+    pub(super) client: Option<Client>,
     host_calls: u64,
     host_calls_limit: u64,
+}
+
+/// What a guest finds around it.
+#[derive(Default)]
+pub(super) struct Surroundings<'a> {
+    /// What it sees as `/data`.
+    pub(super) data: Option<(&'a Path, FsPerms)>,
+    pub(super) environment: &'a [(String, String)],
+    /// Seen beside the environment.
+    pub(super) secrets: &'a [(String, String)],
+    pub(super) journal: Option<&'a CallJournal>,
+    /// Whether time passes and chance is chance. If not, both are those of the
+    /// [`CallContext`].
+    pub(super) is_real: bool,
 }
 
 /// Handles that a guest may hold at a time: open files, streams, timers. Each
@@ -43,36 +70,40 @@ impl State {
     pub(super) fn new(
         context: CallContext,
         limits: &Limits,
-        deadline: Instant,
-        data: Option<&Path>,
+        deadline: Deadline,
+        surroundings: &Surroundings<'_>,
     ) -> Result<Self, PluginError> {
-        let log = GuestLog::new(limits.log_bytes);
-        let random = || ChaCha20Rng::seed_from_u64(context.seed);
+        let log = GuestLog::new(limits.log_bytes, surroundings.journal);
         let mut wasi = WasiCtx::builder();
-        wasi.stdout(log.clone())
-            .stderr(log.clone())
-            .secure_random(random())
-            .insecure_random(random())
-            .insecure_random_seed(context.seed.into())
+        wasi.stdout(log.stdout())
+            .stderr(log.stderr())
+            .envs(surroundings.environment)
+            .envs(surroundings.secrets)
             .max_random_size(1 << 20)
-            .wall_clock(LogicalWallClock(
-                Duration::try_from_secs_f64(context.now).unwrap_or_default(),
-            ))
             .allow_tcp(false)
             .allow_udp(false);
-        if let Some(data) = data {
-            wasi.preopened_dir(data, "/data", FsPerms::ReadWrite)
-                .map_err(|e| {
-                    PluginError::new(
-                        super::Outcome::Unavailable,
-                        format!("cannot open {}: {e}", data.display()),
-                    )
-                })?;
+        if !surroundings.is_real {
+            let random = || ChaCha20Rng::seed_from_u64(context.seed);
+            wasi.secure_random(random())
+                .insecure_random(random())
+                .insecure_random_seed(context.seed.into())
+                .wall_clock(LogicalWallClock(
+                    Duration::try_from_secs_f64(context.now).unwrap_or_default(),
+                ));
+        }
+        if let Some((data, perms)) = surroundings.data {
+            wasi.preopened_dir(data, "/data", perms).map_err(|e| {
+                PluginError::new(
+                    super::Outcome::Unavailable,
+                    format!("cannot open {}: {e}", data.display()),
+                )
+            })?;
         }
         let mut table = ResourceTable::new();
         table.set_max_capacity(HANDLES);
         Ok(State {
             wasi: wasi.build(),
+            http: WasiHttpCtx::new(),
             table,
             clock: LogicalMonotonicClock::default(),
             limiter: Limiter::new(limits),
@@ -81,6 +112,10 @@ impl State {
             log,
             runner: None,
             database: None,
+            requests: Requests::default(),
+            route: None,
+            volume: None,
+            client: None,
             host_calls: 0,
             host_calls_limit: limits.host_calls,
         })
@@ -101,7 +136,7 @@ impl State {
 
     /// Time that the call has left.
     pub(super) fn time_left(&self) -> Duration {
-        self.deadline.saturating_duration_since(Instant::now())
+        self.deadline.at().saturating_duration_since(Instant::now())
     }
 
     /// Counts a call to the host, and ends the guest if it was one too many. That
@@ -131,6 +166,16 @@ impl WasiView for State {
         WasiCtxView {
             ctx: &mut self.wasi,
             table: &mut self.table,
+        }
+    }
+}
+
+impl WasiHttpView for State {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView {
+            hooks: &mut self.requests,
+            table: &mut self.table,
+            ctx: &mut self.http,
         }
     }
 }

@@ -209,6 +209,7 @@ impl Pipeline {
             limits: &plugin.limits,
             grants: &plugin.grants,
             submitted: Some(Arc::new(submitted)),
+            journal: Some(Arc::clone(&plugin.journal)),
         };
         let candidate_evaluation = evaluation(candidate, scoring_logs.to_vec());
         // What fits the challenge's memory, many times over: it reads the JSON.

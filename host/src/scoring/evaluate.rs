@@ -3,10 +3,13 @@
 use super::job_key;
 use super::pipeline::{Pipeline, PipelineError};
 use crate::artifacts::ArtifactError;
+use crate::config::Runner;
 use crate::plugins::ActivePlugin;
+use crate::runner::Runners;
 use crate::sandbox::types::Submission;
 use crate::sandbox::{
-    Blame, CallContext, Outcome, PluginCall, PluginError, SolveRecord, SolverComponent, Submitted,
+    Blame, CallContext, Outcome, PluginCall, PluginError, SolveRecord, Solver, SolverComponent,
+    Submitted,
 };
 use crate::store::{EvaluationResult, Job};
 use sha2::{Digest, Sha256};
@@ -59,6 +62,7 @@ impl Pipeline {
             limits: &plugin.limits,
             grants: &plugin.grants,
             submitted: Some(Arc::new(submitted)),
+            journal: Some(Arc::clone(&plugin.journal)),
         };
         let (called, solves) = plugin
             .component
@@ -108,6 +112,9 @@ impl Pipeline {
         plugin: &ActivePlugin,
         artifact_digest: &str,
     ) -> Result<(Submission, Submitted), PluginError> {
+        if let Runner::Http { .. } = plugin.given.runner {
+            return self.submitted_elsewhere(plugin, artifact_digest).await;
+        }
         let (artifacts, sandbox) = (self.artifacts.clone(), self.sandbox.clone());
         let (metrics, digest) = (Arc::clone(&self.metrics), artifact_digest.to_owned());
         let loaded = tokio::task::spawn_blocking(move || {
@@ -115,7 +122,7 @@ impl Pipeline {
             let start = Instant::now();
             let solver = SolverComponent::load(&sandbox, &bytes).map(|(solver, cache)| {
                 metrics.compiled(cache, start.elapsed());
-                solver
+                Solver::Component(solver)
             });
             Ok((Submission { digest }, solver))
         });
@@ -125,6 +132,33 @@ impl Pipeline {
             .map_err(|e: ArtifactError| PluginError::new(Outcome::Unavailable, e.to_string()))?;
         let limits = plugin.solver_limits;
         Ok((submission, Submitted { solver, limits }))
+    }
+
+    /// An artifact that a service runs. It need not be here: the service pulls it from
+    /// where it was first committed.
+    async fn submitted_elsewhere(
+        &self,
+        plugin: &ActivePlugin,
+        artifact_digest: &str,
+    ) -> Result<(Submission, Submitted), PluginError> {
+        let unavailable = |e: String| PluginError::new(Outcome::Unavailable, e);
+        let name = format!("sha256:{artifact_digest}");
+        let (challenge, digest) = (plugin.name(), artifact_digest.to_owned());
+        let found = self
+            .store
+            .artifact_repository(challenge.to_owned(), digest.clone())
+            .await
+            .map_err(|e| unavailable(e.to_string()))?;
+        let artifact = found.unwrap_or_else(|| name.clone());
+        let runners = Runners::open(&self.config, self.store.clone());
+        let runners = runners.map_err(|e| unavailable(e.to_string()))?;
+        let runner = &plugin.given.runner;
+        let solver = runners.solver(challenge, runner, artifact, name).await?;
+        let submitted = Submitted {
+            solver: Ok(Solver::Remote(solver)),
+            limits: plugin.solver_limits,
+        };
+        Ok((Submission { digest }, submitted))
     }
 
     async fn put_back_or_fail(

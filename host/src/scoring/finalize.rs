@@ -335,6 +335,7 @@ impl Pipeline {
             limits: &plugin.limits,
             grants: &plugin.grants,
             submitted: None,
+            journal: Some(Arc::clone(&plugin.journal)),
         };
         let called = plugin
             .component

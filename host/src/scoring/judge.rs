@@ -7,6 +7,7 @@ use crate::plugins::ActivePlugin;
 use crate::sandbox::types::{Commit, Evaluated, Miner, Submission};
 use crate::sandbox::{Blame, Outcome, PluginCall, PluginError};
 use crate::store::{CommitRow, Judged};
+use std::sync::Arc;
 
 /// Why there is no verdict.
 pub(super) enum NoVerdict {
@@ -48,6 +49,7 @@ impl Pipeline {
                     limits: &plugin.limits,
                     grants: &plugin.grants,
                     submitted: None,
+                    journal: Some(Arc::clone(&plugin.journal)),
                 };
                 self.judge(plugin, commit, call, compared).await
             }

@@ -58,6 +58,8 @@ pub struct Resources {
     pub plugins: Plugins,
     /// The submissions.
     pub artifacts: ArtifactStore,
+    /// The components of challenges, every one that was ever loaded.
+    pub components: ArtifactStore,
     /// Who is who on the subnet.
     pub metagraph: Arc<Metagraph>,
     /// Where it is counted.

@@ -14,9 +14,9 @@ use std::io;
 use std::path::Path;
 
 /// The parts of a backup: its name, the table, and which rows of it, in which order.
-/// A part comes after those that its rows refer to. Events and signed requests are left
-/// out: they only matter for a while.
-const PARTS: [(&str, &str, &str); 13] = [
+/// A part comes after those that its rows refer to. Secrets are in it as they are
+/// stored, sealed.
+const PARTS: [(&str, &str, &str); 21] = [
     ("meta", "meta", ""),
     ("challenges", "challenges", ""),
     (
@@ -42,6 +42,22 @@ const PARTS: [(&str, &str, &str); 13] = [
     ("vectors", "weight_vectors", ""),
     ("outbox", "outbox", "ORDER BY id"),
     ("outbox_sent", "outbox_sent", ""),
+    ("registry", "registry", ""),
+    ("registry_versions", "registry_versions", ""),
+    ("registry_audit", "registry_audit", "ORDER BY id"),
+    ("registry_secrets", "registry_secrets", ""),
+    ("registry_tokens", "registry_tokens", "ORDER BY id"),
+    ("gpu_servers", "gpu_servers", ""),
+    ("validator_nodes", "validator_nodes", ""),
+    ("assignments", "assignments", "ORDER BY id"),
+];
+
+/// Tables that no backup has: what only matters for a while.
+const PASSING: [&str; 4] = [
+    "events",
+    "signed_requests",
+    "request_nonces",
+    "idempotency_keys",
 ];
 
 /// A number that grows with every finalization.
@@ -59,7 +75,10 @@ const MARK: &str = "SELECT concat_ws('/',
     (SELECT total(count) FROM commit_faults), (SELECT total(length(value)) FROM meta),
     (SELECT count(*) FROM outbox), (SELECT ifnull(max(id), 0) FROM outbox),
     (SELECT ifnull(max(sent_at), 0) FROM outbox_sent),
-    (SELECT total(length(results)) FROM finalizations),";
+    (SELECT total(length(results)) FROM finalizations),
+    (SELECT ifnull(max(id), 0) FROM registry_audit),
+    (SELECT group_concat(concat(hotkey, about, subscriptions)) FROM validator_nodes),
+    (SELECT count(*) FROM assignments), (SELECT ifnull(max(updated_at), 0) FROM assignments),";
 
 /// Why rows are given no more: the database, or whom they are given to.
 pub(super) enum Ended {
@@ -154,7 +173,8 @@ impl Store {
     /// Gives each row of each table of the database at `path` to `each`, with the
     /// table's name, as of one moment; another process may have the database. Unless
     /// `with_keys`, what is not to be known yet is left out: the deployment's seed,
-    /// keys of sealed commits, and the documents of validators, which hold such keys.
+    /// keys of sealed commits, and the documents of validators, which hold such keys;
+    /// and what is sealed or hashed of secrets and tokens.
     ///
     /// # Errors
     ///
@@ -192,6 +212,10 @@ fn disclosed(table: &str, mut row: Map<String, Value>) -> Option<Map<String, Val
         }
         "validator_views" => {
             row.insert("document".into(), Value::Null);
+        }
+        "registry_secrets" | "registry_tokens" | "idempotency_keys" => return None,
+        "gpu_servers" => {
+            row.insert("token".into(), Value::Null);
         }
         _ => {}
     }
@@ -274,7 +298,9 @@ fn mark(connection: &Connection) -> Result<String, StoreError> {
 fn is_empty(connection: &Connection) -> Result<bool, StoreError> {
     let sql = "SELECT NOT EXISTS (SELECT 1 FROM commits)
         AND NOT EXISTS (SELECT 1 FROM evaluations)
-        AND NOT EXISTS (SELECT 1 FROM finalizations)";
+        AND NOT EXISTS (SELECT 1 FROM finalizations)
+        AND NOT EXISTS (SELECT 1 FROM registry_audit
+            WHERE actor NOT IN ('folder', 'configuration', 'tag'))";
     Ok(connection.query_row(sql, [], |row| row.get(0))?)
 }
 
@@ -360,7 +386,7 @@ mod tests {
         let connection = open_to_read(&path).unwrap();
         for table in tables(&connection).unwrap() {
             let kept = PARTS.iter().any(|(_, of, _)| *of == table);
-            let left_out = ["events", "signed_requests"].contains(&table.as_str());
+            let left_out = PASSING.contains(&table.as_str());
             assert_ne!(kept, left_out, "{table}");
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::promql::{Grouping, Query, Selector};
 use proctor_host::metrics::Metrics;
-use proctor_host::plugins::PluginState;
+use proctor_host::plugins::{PluginState, RunState};
 use proctor_host::sandbox::{CacheUse, CallReport, Outcome, SolveRecord};
 use proctor_host::store::{CommitState, OutboxKind};
 use std::collections::{BTreeMap, BTreeSet};
@@ -73,6 +73,25 @@ fn feed(metrics: &Metrics) {
     let states = [PluginState::Active, PluginState::Rejected];
     metrics.set_plugins(states.iter().map(|state| ("digits.wasm", state.name())));
     metrics.set_challenges(["digits"].into_iter());
+    let states = RunState::ALL.map(|state| ("digits", "active", state.name()));
+    metrics.set_records(states.iter().copied());
+    metrics.registry_changed("create");
+    metrics.pulled("ok");
+    metrics.route_began("digits");
+    for outcome in Outcome::ALL {
+        metrics.route_ended("digits", outcome.code(), second, 1);
+    }
+    metrics.route_refused("digits", "overloaded");
+    metrics.uploaded("digits", "ok");
+    metrics.admin_refused("unauthorized");
+    metrics.locked_out();
+    metrics.set_validator_nodes(1, 1);
+    metrics.validator_asked("heartbeat", "ok");
+    metrics.set_assignments("open", 1);
+    metrics.assignment_ended("digits", "confirmed");
+    metrics.assignment_ended("digits", "contradicted");
+    metrics.gpu_probed("ok");
+    metrics.solved_remotely("digits", "ok");
     metrics.set_commits(CommitState::ALL.iter().map(|state| ("digits", *state, 1)));
     metrics.set_faults([(0, "backdated".to_owned(), 1)].into_iter());
     metrics.polled("unchanged", second);

@@ -4,6 +4,11 @@
 //! a solution is their labels; the score is the share that is right. Two solvers
 //! resemble each other as far as they make the same mistakes: anybody can be
 //! right, but only a copy is wrong in the same way.
+//!
+//! Its routes show the standings, give away a sample of a task, and take
+//! submissions.
+
+mod routes;
 
 use digits_data::{Image, held_out};
 use proctor_sdk::rand::seq::SliceRandom;
@@ -248,7 +253,7 @@ impl Comparer for Digits {
 
 impl Weights for Digits {}
 
-proctor_sdk::export!(Digits: controller, comparer, weights);
+proctor_sdk::export!(Digits: controller, comparer, weights, routes);
 
 #[cfg(test)]
 mod tests {

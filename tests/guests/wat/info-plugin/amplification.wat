@@ -3,9 +3,9 @@
 (module
   (memory (export "memory") 20)
   (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) i32.const 1024)
-  (func (export "proctor:challenge/info@0.1.0#describe") (result i32)
+  (func (export "proctor:challenge/info@0.1.1#describe") (result i32)
     unreachable)
-  (func (export "proctor:challenge/info@0.1.0#validate-settings") (param i32 i32) (result i32)
+  (func (export "proctor:challenge/info@0.1.1#validate-settings") (param i32 i32) (result i32)
     (local $problem i32)
     ;; At 1 MiB: err, and a list of 4000 after it. Each has two texts at 0.
     (i32.store8 (i32.const 1048576) (i32.const 1))

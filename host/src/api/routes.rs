@@ -1,0 +1,282 @@
+//! A challenge's own routes, below `/challenges/{challenge}`.
+//!
+//! They have bounds of their own, by challenge: a slow or broken one is answered for
+//! with 502 to 504, and takes nothing from others. Beside them is what masters of the
+//! platform that Proctor replaces, and their miners, ask of a challenge.
+
+mod body;
+mod forward;
+mod headers;
+mod path;
+mod places;
+mod signed;
+mod upload;
+mod weights;
+
+use super::listen::Peer;
+use super::problem::{self, Problem};
+use super::{dashboard, limits};
+use crate::plugins::ActivePlugin;
+use crate::registry::Registry;
+use crate::sandbox::Capability;
+use crate::scoring::{Pipeline, StandingsCache};
+use axum::Router;
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get, post};
+use path::PathFault;
+use places::{Full, Place, Places};
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use upload::Uploads;
+
+/// Seconds for which a connection is kept beyond the time of a call, to write the end
+/// of its answer.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// What the handlers need. Clones share everything.
+#[derive(Debug, Clone)]
+pub(super) struct Routes(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    pipeline: Pipeline,
+    registry: Registry,
+    standings: StandingsCache,
+    places: Places,
+    uploads: Uploads,
+    /// Ends what would not end by itself.
+    stop: CancellationToken,
+}
+
+impl std::ops::Deref for Routes {
+    type Target = Pipeline;
+
+    fn deref(&self) -> &Pipeline {
+        &self.0.pipeline
+    }
+}
+
+impl Routes {
+    pub(super) fn registry(&self) -> &Registry {
+        &self.0.registry
+    }
+
+    pub(super) fn standings(&self) -> &StandingsCache {
+        &self.0.standings
+    }
+}
+
+/// The routes of all challenges, and what else is for the peers. Streams of events end
+/// once `stop` is cancelled.
+pub(super) fn router(
+    pipeline: &Pipeline,
+    registry: &Registry,
+    stop: &CancellationToken,
+) -> Router {
+    let config = &pipeline.config;
+    let routes = Routes(Arc::new(Shared {
+        pipeline: pipeline.clone(),
+        registry: registry.clone(),
+        standings: StandingsCache::default(),
+        places: Places::default(),
+        uploads: Uploads::open(&config.data_dir),
+        stop: stop.clone(),
+    }));
+    let own = Router::new()
+        .route("/challenges/{challenge}", any(forward))
+        .route("/challenges/{challenge}/", any(forward))
+        .route("/challenges/{challenge}/{*path}", any(forward))
+        // Where miners of the peers send their submissions to.
+        .route("/v1/challenges/{challenge}/submissions", post(forward))
+        .route("/v1/challenges/{challenge}/submissions/{id}", get(forward))
+        .method_not_allowed_fallback(problem::method_not_allowed);
+    let others = Router::new()
+        .route("/internal/v1/get_weights", get(weights::get_weights))
+        .route("/v1/challenges/dashboard.svg", get(dashboard::svg))
+        .method_not_allowed_fallback(problem::method_not_allowed);
+    let metrics = &pipeline.metrics;
+    limits::around(own, Arc::clone(metrics))
+        .merge(limits::apply(others, &config.public, Arc::clone(metrics)))
+        .with_state(routes)
+}
+
+/// A request that a challenge may be asked.
+struct Admitted {
+    plugin: Arc<ActivePlugin>,
+    /// The path below the challenge, as it came.
+    rest: String,
+    client: IpAddr,
+    /// Whether it must be signed, and whether its body is an artifact.
+    signed: bool,
+    upload: bool,
+    held: Held,
+}
+
+/// What a request takes until it is answered to the end.
+#[derive(Debug)]
+struct Held {
+    _place: Place,
+    _connection: Option<super::waiting::Hold>,
+}
+
+async fn forward(State(routes): State<Routes>, request: Request) -> Response {
+    let Some((challenge, rest)) = parts(request.uri().path()) else {
+        return problem::not_found().await.into_response();
+    };
+    let challenge = challenge.to_owned();
+    let refused = |problem: Problem| {
+        // Names that anybody can make up are not counted.
+        if routes.plugins.get(&challenge).is_some() {
+            routes.metrics.route_refused(&challenge, problem.code);
+        }
+        tracing::debug!(challenge, code = problem.code, "a request to a route is refused");
+        problem.into_response()
+    };
+    let admitted = match admit(&routes, &challenge, rest, &request) {
+        Ok(admitted) => admitted,
+        Err(problem) => return refused(problem),
+    };
+    let (parts, body) = request.into_parts();
+    let signed = match admitted.signed {
+        false => Ok((None, body::without_trailers(body))),
+        true => signed::verify(&routes, &admitted, &parts, body)
+            .await
+            .map(|(verified, body)| (Some(verified), body)),
+    };
+    match signed {
+        Ok((verified, body)) => forward::forward(&routes, admitted, parts, body, verified).await,
+        Err(problem) => refused(problem),
+    }
+}
+
+/// The challenge that a path is of, and what is below it, as they came.
+fn parts(path: &str) -> Option<(&str, &str)> {
+    let path = path.strip_prefix("/v1").unwrap_or(path);
+    let path = path.strip_prefix("/challenges/")?;
+    let at = path.find('/').unwrap_or(path.len());
+    path.split_at_checked(at)
+}
+
+fn admit(
+    routes: &Routes,
+    challenge: &str,
+    rest: &str,
+    request: &Request,
+) -> Result<Admitted, Problem> {
+    let allowed = path::check(rest).map_err(|fault| match fault {
+        PathFault::Private => {
+            Problem::new(StatusCode::FORBIDDEN, "path_not_allowed", fault.to_string())
+        }
+        _ => Problem::bad_request("bad_path", fault.to_string()),
+    })?;
+    let Some(plugin) = routes.plugins.get(challenge) else {
+        if !routes.plugins.is_scanned() {
+            let detail = "the challenges are being loaded";
+            let status = StatusCode::SERVICE_UNAVAILABLE;
+            return Err(Problem::new(status, "unavailable", detail));
+        }
+        return Err(Problem::unknown_challenge(challenge));
+    };
+    if !plugin.has(Capability::ProxyRoutes) {
+        return Err(no_routes(challenge));
+    }
+    let limits = plugin.given.route_limits;
+    let method = request.method().as_str();
+    // Who answers to GET answers to HEAD.
+    let methods = [method, if method == "HEAD" { "GET" } else { method }];
+    let fitting = |rule: &&crate::config::RouteRule| {
+        let paths = [&allowed.normalized, &allowed.decoded];
+        methods
+            .iter()
+            .any(|method| paths.iter().any(|path| rule.fits(method, path)))
+    };
+    let rules = || plugin.given.routes.iter().filter(fitting);
+    let signed = rules().any(|rule| rule.signed);
+    let upload = rules().any(|rule| rule.upload);
+    let most = match upload {
+        true => limits.request_bytes.min(routes.config.artifacts.max_bytes),
+        false => limits.request_bytes,
+    };
+    if length(request.headers()).is_some_and(|length| length > most) {
+        return Err(too_large(most));
+    }
+    let peer = request.extensions().get::<ConnectInfo<Peer>>();
+    let client = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| {
+        peer.0.address.ip().to_canonical()
+    });
+    let (all, per_client) = (limits.concurrency, limits.concurrency_per_client);
+    let place = routes.0.places.take(challenge, client, all, per_client);
+    let place = place.map_err(full)?;
+    Ok(Admitted {
+        rest: match rest {
+            "" => "/".to_owned(),
+            rest => rest.to_owned(),
+        },
+        client,
+        signed,
+        upload,
+        held: Held {
+            _place: place,
+            _connection: peer.map(|peer| peer.0.seat.hold(limits.stream() + GRACE)),
+        },
+        plugin,
+    })
+}
+
+/// What `Content-Length` says; the server has refused what is no number.
+fn length(headers: &HeaderMap) -> Option<u64> {
+    let length = headers.get(header::CONTENT_LENGTH)?.to_str().ok()?;
+    Some(length.parse().unwrap_or(u64::MAX))
+}
+
+fn too_large(most: u64) -> Problem {
+    let detail = format!("the body is larger than {most} bytes");
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)
+}
+
+fn no_routes(challenge: &str) -> Problem {
+    let detail = format!("the challenge {challenge:?} has no routes of its own");
+    Problem::new(StatusCode::NOT_FOUND, "no_routes", detail)
+}
+
+fn full(full: Full) -> Problem {
+    match full {
+        Full::Client => {
+            let detail = "too many requests of this client at a time";
+            let retry = HeaderValue::from_static("1");
+            Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail)
+                .with_header(header::RETRY_AFTER, retry)
+        }
+        Full::Challenge => {
+            let detail = "the challenge answers as many requests as it may";
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", detail)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_of_a_challenge_and_what_is_below_it() {
+        for (path, expected) in [
+            ("/challenges/digits", Some(("digits", ""))),
+            ("/challenges/digits/", Some(("digits", "/"))),
+            ("/challenges/digits/a/../b", Some(("digits", "/a/../b"))),
+            ("/challenges/%64igits/x", Some(("%64igits", "/x"))),
+            (
+                "/v1/challenges/digits/submissions/7",
+                Some(("digits", "/submissions/7")),
+            ),
+            ("/v1/results", None),
+            ("*", None),
+        ] {
+            assert_eq!(parts(path), expected, "{path}");
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Whether a component is fit for a record.
+
+use super::FieldProblem;
+use super::error::RegistryError;
+use super::gpu::GpuServerError;
+use super::record::{Record, Status};
+use super::reference::ArtifactSource;
+use super::service::Registry;
+use crate::plugins::{Candidate, Rejection};
+use std::collections::BTreeSet;
+use std::sync::PoisonError;
+
+impl Registry {
+    /// Brings the component that a record names into the store. Returns its digest.
+    pub(super) async fn fetch(&self, record: &Record) -> Result<String, RegistryError> {
+        let artifact =
+            |message: String| RegistryError::Invalid(vec![FieldProblem::new("artifact", message)]);
+        let components = self.0.loader.components();
+        match record.spec.identity.source() {
+            None => Err(artifact("cannot be read".into())),
+            Some(ArtifactSource::Store(digest)) if components.contains(&digest) => Ok(digest),
+            Some(ArtifactSource::Store(digest)) => {
+                Err(artifact(format!("there is no component sha256:{digest}")))
+            }
+            Some(ArtifactSource::File(name)) => {
+                let path = self.0.config.plugins.dir.join(&name);
+                let components = components.clone();
+                let added = tokio::task::spawn_blocking(move || components.add_file(&path)).await;
+                match added {
+                    Ok(Ok(component)) => Ok(component.digest),
+                    Ok(Err(error)) => Err(artifact(error.to_string())),
+                    Err(error) => Err(artifact(error.to_string())),
+                }
+            }
+            Some(ArtifactSource::Oci(reference)) => {
+                let pulled = self.0.puller.pull(&reference).await?;
+                let digest = components.add(&pulled.bytes)?.digest;
+                let mut tags = self.0.tags.lock().unwrap_or_else(PoisonError::into_inner);
+                tags.insert(record.slug.clone(), pulled.manifest_digest);
+                Ok(digest)
+            }
+        }
+    }
+
+    /// The record with what its component tells, if that is fit for it.
+    pub(super) async fn check(
+        &self,
+        mut record: Record,
+        digest: String,
+        version: Option<&str>,
+    ) -> Result<Record, RegistryError> {
+        let invalid = |field: &str, message: String| {
+            RegistryError::Invalid(vec![FieldProblem::new(field, message)])
+        };
+        let candidate = self.0.loader.load(&digest).await;
+        let candidate = candidate.map_err(|rejection| {
+            let message = format!("{}: {}", rejection.code, rejection.reason);
+            invalid("artifact", message)
+        })?;
+        describe(&mut record, &candidate, digest);
+        let told = &candidate.description;
+        if told.name != record.slug {
+            let message = format!("the component is of the challenge {:?}", told.name);
+            return Err(invalid("artifact", message));
+        }
+        if let Some(version) = version
+            && version != told.version
+        {
+            return Err(invalid(
+                "version",
+                format!("the component is {}", told.version),
+            ));
+        }
+        let settings = self.0.loader.check_settings(&candidate, &record.spec.given);
+        let problems = settings.await.map_err(RegistryError::NotReady)?;
+        if !problems.is_empty() {
+            let problems = problems.into_iter().map(|(path, message)| {
+                let field = format!("settings.{path}");
+                FieldProblem::new(field.trim_end_matches('.'), message)
+            });
+            return Err(RegistryError::Invalid(problems.collect()));
+        }
+        if record.status == Status::Active {
+            can(&record).map_err(RegistryError::NotReady)?;
+        }
+        Ok(record)
+    }
+
+    /// That a runner can be used which a change brings, or an activation begins to
+    /// use. One that is out of order meanwhile is in the way of no other change.
+    pub(super) async fn check_runner(
+        &self,
+        before: Option<&Record>,
+        record: &Record,
+    ) -> Result<(), RegistryError> {
+        let (servers, runner) = (self.gpu_servers(), &record.spec.given.runner);
+        if before.is_none_or(|before| before.spec.given.runner != *runner) {
+            let problems = servers.runner_problems(runner).await.map_err(unreadable)?;
+            if !problems.is_empty() {
+                return Err(RegistryError::Invalid(problems));
+            }
+        } else if record.status == Status::Active
+            && before.is_some_and(|before| before.status != Status::Active)
+            && let Some(problem) = servers.capability(runner).await.map_err(unreadable)?
+        {
+            let reason = format!("{}: {problem}", problem.field());
+            let rejection = Rejection::new(problem.code(), reason);
+            return Err(RegistryError::NotReady(rejection));
+        }
+        Ok(())
+    }
+}
+
+fn unreadable(error: GpuServerError) -> RegistryError {
+    match error {
+        GpuServerError::Store(error) => error.into(),
+        error => RegistryError::NotReady(Rejection::new("unavailable", error.to_string())),
+    }
+}
+
+/// Notes in a record what its component tells.
+pub(super) fn describe(record: &mut Record, candidate: &Candidate, digest: String) {
+    let told = &candidate.description;
+    let capabilities = candidate.component.capabilities().into_iter();
+    record.capabilities = capabilities.map(|c| c.name().to_owned()).collect();
+    record.version = told.version.clone();
+    record.digest = digest;
+    if record.spec.identity.description.is_empty() {
+        record.spec.identity.description = told.summary.chars().take(4_000).collect();
+    }
+}
+
+/// That a component can do what its record requires.
+pub(super) fn can(record: &Record) -> Result<(), Rejection> {
+    let missing: BTreeSet<&str> = record.missing().into_iter().collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let missing: Vec<&str> = missing.into_iter().collect();
+    let reason = format!(
+        "the component does not export what the record requires: {}",
+        missing.join(", ")
+    );
+    Err(Rejection::new("missing_capability", reason))
+}

@@ -1,0 +1,561 @@
+//! What should run against what runs.
+
+use super::audit;
+use super::check::{can, describe};
+use super::record::{Identity, Record, Spec, Status, Track};
+use super::reference::ArtifactSource;
+use super::service::Registry;
+use crate::clock;
+use crate::plugins::{
+    ActivePlugin, Candidate, Configuration, FolderChanges, PluginState, Rejection, RunState,
+};
+use crate::store::{Change, StoreError, Written};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// What changes a record that is no operator.
+const FOLDER: &str = "folder";
+const CONFIGURATION: &str = "configuration";
+const TAG: &str = "tag";
+
+/// Why a pass did not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum ReconcileError {
+    /// The drop folder cannot be read.
+    #[error("cannot read the plugins folder: {0}")]
+    Folder(#[from] io::Error),
+    /// The records cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Compares records with what runs: at every change of the drop folder, and every
+/// `registry.reconcile_s`. Returns when cancelled.
+///
+/// # Errors
+///
+/// The folder cannot be watched.
+pub async fn watch(registry: Registry, stop: CancellationToken) -> notify::Result<()> {
+    let config = &registry.0.config;
+    let mut changes = FolderChanges::of(&config.plugins.dir)?;
+    let pause = Duration::from_secs_f64(config.registry.reconcile_s);
+    loop {
+        if let Err(error) = registry.pass().await {
+            tracing::error!(%error, "reconciling failed: trying again");
+        }
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = tokio::time::sleep(pause) => {}
+            more = changes.next() => if !more { return Ok(()) },
+        }
+    }
+}
+
+/// Looks at the tags that are followed, every `registry.tag_poll_s`. Returns when
+/// cancelled.
+pub async fn follow_tags(registry: Registry, stop: CancellationToken) {
+    let pause = Duration::from_secs_f64(registry.0.config.registry.tag_poll_s);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(pause) => {}
+        }
+        match registry.records().await {
+            Ok(records) => {
+                for record in records {
+                    if record.spec.identity.track == Track::Tag && record.status != Status::Disabled
+                    {
+                        stop.run_until_cancelled(registry.follow_tag(&record)).await;
+                    }
+                }
+            }
+            Err(error) => tracing::error!(%error, "cannot look at tags"),
+        }
+    }
+}
+
+impl Registry {
+    /// One pass: reads the drop folder, takes up what is in it, and makes what runs
+    /// what the records say. A challenge that fails stops no other.
+    ///
+    /// # Errors
+    ///
+    /// See [`ReconcileError`]; what runs goes on.
+    pub async fn pass(&self) -> Result<(), ReconcileError> {
+        self.0.loader.scan().await?;
+        loop {
+            let before = self.names();
+            self.apply_configuration().await?;
+            self.retire_gone();
+            self.adopt().await?;
+            let mut slugs: BTreeSet<String> =
+                self.records().await?.into_iter().map(|r| r.slug).collect();
+            slugs.extend(
+                self.plugins()
+                    .all_running()
+                    .into_iter()
+                    .map(|(slug, _)| slug),
+            );
+            for slug in slugs {
+                self.reconcile(&slug, false).await;
+            }
+            // A name that became free may be one that another file waits for.
+            if self.names().is_superset(&before) {
+                break;
+            }
+        }
+        self.report().await?;
+        self.plugins().set_scanned();
+        Ok(())
+    }
+
+    /// Names of the challenges that run.
+    fn names(&self) -> BTreeSet<String> {
+        let active = self.plugins().active();
+        active.iter().map(|a| a.name().to_owned()).collect()
+    }
+
+    /// Tells the metrics what there is.
+    async fn report(&self) -> Result<(), StoreError> {
+        let status = self.plugins().status();
+        let files = status.iter().map(|s| (s.file.as_str(), s.state.name()));
+        self.0.metrics.set_plugins(files);
+        let mut challenges = Vec::new();
+        for record in self.records().await? {
+            let running = self.plugins().running(&record.slug);
+            let state = running.map_or(RunState::Stopped, |running| running.state);
+            challenges.push((record.slug, record.status.name(), state.name()));
+        }
+        let challenges = challenges
+            .iter()
+            .map(|(s, status, state)| (s.as_str(), *status, *state));
+        self.0.metrics.set_records(challenges);
+        Ok(())
+    }
+
+    /// Has records follow the sections of the configuration, where there are any.
+    async fn apply_configuration(&self) -> Result<(), StoreError> {
+        for record in self.records().await? {
+            let Some(section) = self.0.config.challenges.get(&record.slug) else {
+                continue;
+            };
+            if *section == record.spec.given {
+                continue;
+            }
+            let mut changed = record.clone();
+            changed.spec.given = section.clone();
+            self.record_change(&record, changed, CONFIGURATION, "update")
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Ends what ran from a file that is gone, or has another challenge now.
+    fn retire_gone(&self) {
+        let candidates: BTreeMap<PathBuf, Arc<Candidate>> =
+            self.plugins().candidates().into_iter().collect();
+        for (slug, running) in self.plugins().all_running() {
+            let (Some(file), Some(_)) = (&running.file, &running.active) else {
+                continue;
+            };
+            let other = candidates
+                .get(file)
+                .is_some_and(|c| c.description.name != slug);
+            if self.plugins().has_file(file) && !other {
+                continue;
+            }
+            self.plugins().set_running(&slug, |running| {
+                running.active = None;
+                running.file = None;
+                running.wanted = None;
+                running.state = RunState::Failed;
+                running.reason = Some(no_file(file));
+            });
+            tracing::info!(file = %file.display(), challenge = slug, "plugin retired");
+        }
+    }
+
+    /// Takes up the components in the drop folder: a new challenge gets a record, a
+    /// new version of one that follows the folder becomes its version.
+    async fn adopt(&self) -> Result<(), StoreError> {
+        for (path, candidate) in self.plugins().candidates() {
+            let adopted = self.adopt_one(&path, &candidate).await?;
+            if let Err(rejection) = adopted {
+                self.0.loader.reject_file(&path, rejection);
+            }
+        }
+        Ok(())
+    }
+
+    async fn adopt_one(
+        &self,
+        path: &Path,
+        candidate: &Arc<Candidate>,
+    ) -> Result<Result<(), Rejection>, StoreError> {
+        let slug = &candidate.description.name;
+        let digest = candidate.component.digest();
+        let row = self.0.store.registry_record(slug.clone()).await?;
+        let Some(row) = row else {
+            return self.adopt_new(path, candidate).await;
+        };
+        let record = Record::from_row(row)?;
+        if record.spec.identity.track != Track::Folder {
+            if record.digest == digest {
+                self.plugins().judge_file(path, Ok(PluginState::Described));
+                return Ok(Ok(()));
+            }
+            let reason = format!(
+                "the record of {slug} pins sha256:{}: set track to folder to have the file run",
+                record.digest
+            );
+            return Ok(Err(Rejection::new("pinned", reason)));
+        }
+        if let Some(other) = self.file_of(&record).filter(|other| other != path)
+            && self.holds(&other, slug)
+        {
+            let reason = format!("another file has the challenge {slug:?} already");
+            return Ok(Err(Rejection::new("duplicate_name", reason)));
+        }
+        let reference = artifact_of(path);
+        if record.digest == digest && record.spec.identity.artifact == reference {
+            return Ok(Ok(()));
+        }
+        let mut changed = record.clone();
+        describe(&mut changed, candidate, digest.to_owned());
+        changed.spec.identity.artifact = reference;
+        if record.status == Status::Active
+            && let Err(rejection) = self.prepare(&changed, candidate).await
+        {
+            return Ok(Err(rejection));
+        }
+        self.record_change(&record, changed, FOLDER, "update")
+            .await?;
+        Ok(Ok(()))
+    }
+
+    async fn adopt_new(
+        &self,
+        path: &Path,
+        candidate: &Arc<Candidate>,
+    ) -> Result<Result<(), Rejection>, StoreError> {
+        let slug = &candidate.description.name;
+        let status = if self.0.config.registry.auto_activate {
+            Status::Active
+        } else {
+            Status::Draft
+        };
+        let now = clock::unix_now();
+        let mut record = Record {
+            slug: slug.clone(),
+            status,
+            spec: Spec {
+                identity: Identity::new(slug, artifact_of(path), Track::Folder),
+                given: self.0.config.challenge(slug),
+            },
+            digest: String::new(),
+            version: String::new(),
+            capabilities: Vec::new(),
+            origin: FOLDER.into(),
+            revision: 0,
+            created_at: now,
+            updated_at: now,
+        };
+        describe(
+            &mut record,
+            candidate,
+            candidate.component.digest().to_owned(),
+        );
+        // What it can do now, a later version must be able to do as well.
+        record.spec.identity.required_capabilities = record.capabilities.iter().cloned().collect();
+        if status == Status::Active
+            && let Err(rejection) = self.prepare(&record, candidate).await
+        {
+            return Ok(Err(rejection));
+        }
+        let change = Change {
+            at: now,
+            actor: FOLDER.into(),
+            action: "create",
+            changes: audit::difference(None, &record),
+        };
+        let reference = record.spec.identity.artifact.clone();
+        self.0
+            .store
+            .put_record(record.to_row()?, reference, None, change, None)
+            .await?;
+        tracing::info!(
+            challenge = slug,
+            status = status.name(),
+            "challenge registered"
+        );
+        Ok(Ok(()))
+    }
+
+    /// Stores a change that no operator made. If an operator was faster, the next
+    /// pass looks again.
+    async fn record_change(
+        &self,
+        before: &Record,
+        changed: Record,
+        actor: &str,
+        action: &'static str,
+    ) -> Result<(), StoreError> {
+        let change = Change {
+            at: clock::unix_now(),
+            actor: actor.to_owned(),
+            action,
+            changes: audit::difference(Some(before), &changed),
+        };
+        let reference = changed.spec.identity.artifact.clone();
+        let (row, expected) = (changed.to_row()?, Some(before.revision));
+        let put = self
+            .0
+            .store
+            .put_record(row, reference, expected, change, None);
+        if let Written::Done(_) = put.await? {
+            tracing::info!(challenge = changed.slug, actor, action, "registry changed");
+            self.0.metrics.registry_changed(action);
+        }
+        Ok(())
+    }
+
+    /// The file of the drop folder that a record follows.
+    fn file_of(&self, record: &Record) -> Option<PathBuf> {
+        match record.spec.identity.source()? {
+            ArtifactSource::File(name) if record.spec.identity.track == Track::Folder => {
+                Some(self.0.config.plugins.dir.join(name))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether a file of the drop folder has this challenge, or may have: what is
+    /// broken now held it before.
+    fn holds(&self, path: &Path, slug: &str) -> bool {
+        let candidates = self.plugins().candidates();
+        let candidate = candidates.iter().find(|(of, _)| of == path);
+        match candidate {
+            Some((_, candidate)) => candidate.description.name == slug,
+            None => self.plugins().has_file(path),
+        }
+    }
+
+    /// Makes what runs of one challenge what its record says. With `again` it is
+    /// loaded anew even if it is that already.
+    pub(super) async fn reconcile(&self, slug: &str, again: bool) {
+        let turn = {
+            let mut turns = self.0.turns.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(turns.entry(slug.to_owned()).or_default())
+        };
+        let _turn = turn.lock().await;
+        let record = match self.0.store.registry_record(slug.to_owned()).await {
+            Ok(Some(row)) => Record::from_row(row),
+            Ok(None) => return self.plugins().forget(slug),
+            Err(error) => Err(error),
+        };
+        match record {
+            Ok(record) => self.run(&record, again).await,
+            Err(error) => tracing::error!(challenge = slug, %error, "cannot read the record"),
+        }
+    }
+
+    async fn run(&self, record: &Record, again: bool) {
+        let slug = record.slug.as_str();
+        let plugins = self.plugins();
+        let before = plugins.running(slug);
+        if record.status != Status::Active {
+            let ran = before.is_some_and(|running| running.active.is_some());
+            plugins.set_running(slug, |running| {
+                running.active = None;
+                running.wanted = None;
+                running.file = None;
+                running.reason = None;
+                running.state = RunState::Stopped;
+            });
+            if ran {
+                tracing::info!(
+                    challenge = slug,
+                    status = record.status.name(),
+                    "challenge stopped"
+                );
+            }
+            return;
+        }
+        let file = self.file_of(record);
+        if let Some(file) = file.as_ref().filter(|file| !plugins.has_file(file)) {
+            plugins.set_running(slug, |running| {
+                running.active = None;
+                running.wanted = None;
+                running.file = None;
+                running.state = RunState::Failed;
+                running.reason = Some(no_file(file));
+            });
+            return;
+        }
+        let wanted = Some((record.revision, record.digest.clone()));
+        if let Some(before) = &before
+            && !again
+            && before.wanted == wanted
+        {
+            let passes = before.reason.as_ref().is_some_and(Rejection::may_pass);
+            if before.state == RunState::Running || !passes {
+                return;
+            }
+        }
+        if before.as_ref().is_none_or(|before| before.active.is_none()) {
+            plugins.set_running(slug, |running| running.state = RunState::Loading);
+        }
+        let prepared = match self.0.loader.load(&record.digest).await {
+            Ok(candidate) => self.prepare(record, &candidate).await,
+            Err(rejection) => Err(rejection),
+        };
+        match prepared {
+            Ok(active) => self.start(active, wanted, file, again),
+            Err(rejection) => {
+                let told = before.is_some_and(|b| b.reason.as_ref() == Some(&rejection));
+                if let Some(file) = &file {
+                    self.0.loader.reject_file(file, rejection.clone());
+                } else if !told {
+                    tracing::warn!(
+                        challenge = slug,
+                        digest = record.digest,
+                        code = rejection.code,
+                        reason = rejection.reason,
+                        "challenge rejected"
+                    );
+                }
+                plugins.journal(slug).note(&format!(
+                    "not loaded: {}: {}",
+                    rejection.code, rejection.reason
+                ));
+                plugins.set_running(slug, |running| {
+                    running.wanted = wanted;
+                    running.state = match running.active {
+                        Some(_) => RunState::Degraded,
+                        None => RunState::Failed,
+                    };
+                    running.reason = Some(rejection);
+                });
+            }
+        }
+    }
+
+    /// Swaps a version in: calls that began go on with the one before.
+    fn start(
+        &self,
+        active: ActivePlugin,
+        wanted: Option<(i64, String)>,
+        file: Option<PathBuf>,
+        again: bool,
+    ) {
+        let plugins = self.plugins();
+        let slug = active.name().to_owned();
+        let before = plugins.get(&slug);
+        let active = Arc::new(active);
+        let digest = active.component.digest();
+        let is_new = before.is_none_or(|before| before.component.digest() != digest);
+        if let Some(file) = &file {
+            plugins.judge_file(file, Ok(PluginState::Active));
+        }
+        let note = format!(
+            "runs version {} (sha256:{digest}), revision {}",
+            active.description.version, active.revision
+        );
+        active.journal.note(&note);
+        plugins.set_running(&slug, |running| {
+            running.active = Some(Arc::clone(&active));
+            running.wanted = wanted;
+            running.file = file.clone();
+            running.state = RunState::Running;
+            running.reason = None;
+        });
+        // Told once it can be seen.
+        if is_new || again {
+            tracing::info!(
+                file = file.as_ref().map(|file| file.display().to_string()),
+                challenge = slug,
+                version = active.description.version,
+                digest,
+                "plugin active"
+            );
+        } else {
+            tracing::info!(
+                challenge = slug,
+                revision = active.revision,
+                "challenge configured"
+            );
+        }
+    }
+
+    /// Makes a challenge that can be called of a component, as the record says: it is
+    /// ready for traffic then.
+    async fn prepare(
+        &self,
+        record: &Record,
+        candidate: &Candidate,
+    ) -> Result<ActivePlugin, Rejection> {
+        if candidate.description.name != record.slug {
+            let reason = format!(
+                "the component is of the challenge {:?}",
+                candidate.description.name
+            );
+            return Err(Rejection::new("invalid_name", reason));
+        }
+        can(record)?;
+        let wanted = Configuration {
+            given: &record.spec.given,
+            revision: record.revision,
+            secrets: self.clear_secrets(record).await?,
+        };
+        self.0.loader.configure(candidate, wanted).await
+    }
+
+    /// Takes up what a followed tag points to now, if that is something else and fit.
+    async fn follow_tag(&self, record: &Record) {
+        let Some(ArtifactSource::Oci(reference)) = record.spec.identity.source() else {
+            return;
+        };
+        let slug = record.slug.as_str();
+        let refused = |reason: String| {
+            tracing::warn!(challenge = slug, reason, "the followed tag is not taken up");
+            self.plugins().journal(slug).note(&format!("tag: {reason}"));
+        };
+        match self.0.puller.resolve(&reference).await {
+            Err(error) => return refused(error.to_string()),
+            Ok(manifest) => {
+                let tags = self.0.tags.lock().unwrap_or_else(PoisonError::into_inner);
+                if tags.get(slug) == Some(&manifest) {
+                    return;
+                }
+            }
+        }
+        let digest = match self.fetch(record).await {
+            Ok(digest) if digest == record.digest => return,
+            Ok(digest) => digest,
+            Err(error) => return refused(error.to_string()),
+        };
+        match self.check(record.clone(), digest, None).await {
+            Ok(changed) => {
+                if let Err(error) = self.record_change(record, changed, TAG, "update").await {
+                    tracing::error!(challenge = slug, %error, "cannot take up the followed tag");
+                }
+                self.reconcile(slug, false).await;
+            }
+            Err(error) => refused(error.to_string()),
+        }
+    }
+}
+
+fn no_file(file: &Path) -> Rejection {
+    Rejection::new("no_file", format!("{} is not there", file.display()))
+}
+
+/// The reference of a file of the drop folder.
+fn artifact_of(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    format!("file:{name}")
+}

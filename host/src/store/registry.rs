@@ -1,0 +1,614 @@
+//! The challenges' records: what the operator wants, and who changed it when.
+
+use super::{Store, StoreError};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction};
+use serde_json::Value;
+
+/// A challenge's record, as it is stored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RegistryRow {
+    /// The challenge.
+    pub slug: String,
+    /// `draft`, `active`, `inactive` or `disabled`.
+    pub status: String,
+    /// What the operator said, JSON.
+    pub spec: String,
+    /// SHA-256 of the component.
+    pub digest: String,
+    /// Version that the component told.
+    pub version: String,
+    /// Capabilities that it exports, JSON.
+    pub capabilities: String,
+    /// Who made the record: `admin` or `folder`.
+    pub origin: String,
+    /// Number of the last change. Set by the store.
+    pub revision: i64,
+    /// When it was made, in seconds since the Unix epoch. Set by the store.
+    pub created_at: f64,
+    /// When it was changed last. Set by the store.
+    pub updated_at: f64,
+}
+
+/// A change, for the audit log.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    /// When, in seconds since the Unix epoch.
+    pub at: f64,
+    /// Who.
+    pub actor: String,
+    /// What they did, as in `update`.
+    pub action: &'static str,
+    /// Each field that changed: `{"field": [before, after]}`.
+    pub changes: Value,
+}
+
+/// A row of the audit log.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AuditRow {
+    /// Number of the change.
+    pub id: i64,
+    /// When, in seconds since the Unix epoch.
+    pub at: f64,
+    /// Who.
+    pub actor: String,
+    /// What was changed: a challenge's slug, or `gpu-server:` and its id.
+    pub subject: String,
+    /// What they did.
+    pub action: String,
+    /// Each field that changed: `{"field": [before, after]}`.
+    pub changes: Value,
+}
+
+/// A component that a challenge ran.
+#[derive(Debug, Clone, PartialEq)]
+pub struct VersionRow {
+    /// SHA-256 of the component.
+    pub digest: String,
+    /// Version that it told.
+    pub version: String,
+    /// Where it came from.
+    pub reference: String,
+    /// When it was first taken, in seconds since the Unix epoch.
+    pub added_at: f64,
+}
+
+/// A token, without what it is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TokenRow {
+    /// Its number.
+    pub id: i64,
+    /// Its keyed hash.
+    pub hash: Vec<u8>,
+    /// Its first and last characters.
+    pub hint: String,
+    /// When it was made, in seconds since the Unix epoch.
+    pub created_at: f64,
+    /// When it ends; none if it does not.
+    pub expires_at: Option<f64>,
+}
+
+/// What became of a write that wants a revision.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Written<T> {
+    /// It is stored.
+    Done(T),
+    /// The record has another revision, or is not there: nothing was stored.
+    Changed(Option<i64>),
+}
+
+impl Store {
+    /// Every record, by slug.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    pub async fn registry(&self) -> Result<Vec<RegistryRow>, StoreError> {
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached("SELECT * FROM registry ORDER BY slug")?;
+            let records = statement.query_map([], record)?;
+            Ok(records.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
+    /// The record of a challenge.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    pub async fn registry_record(&self, slug: String) -> Result<Option<RegistryRow>, StoreError> {
+        self.read(move |connection| find(connection, &slug)).await
+    }
+
+    /// Makes or changes a record, with its version of the component and a row of the
+    /// audit log. It must have the revision `expected`; none is a new one. A new one
+    /// gets `token`. Returns the record as it is now.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    pub async fn put_record(
+        &self,
+        row: RegistryRow,
+        reference: String,
+        expected: Option<i64>,
+        change: Change,
+        token: Option<(Vec<u8>, String)>,
+    ) -> Result<Written<RegistryRow>, StoreError> {
+        self.write(move |tx| {
+            let found = find(tx, &row.slug)?;
+            let revision = found.as_ref().map(|found| found.revision);
+            if revision != expected {
+                return Ok(Written::Changed(revision));
+            }
+            let created_at = found.map_or(change.at, |found| found.created_at);
+            let row = RegistryRow {
+                revision: audit(tx, &row.slug, &change)?,
+                created_at,
+                updated_at: change.at,
+                ..row
+            };
+            put(tx, &row)?;
+            tx.execute(
+                "INSERT OR IGNORE INTO registry_versions VALUES (?1, ?2, ?3, ?4, ?5)",
+                (&row.slug, &row.digest, &row.version, reference, change.at),
+            )?;
+            if let Some((hash, hint)) = token {
+                add_token(tx, &row.slug, &hash, &hint, change.at)?;
+            }
+            Ok(Written::Done(row))
+        })
+        .await
+    }
+
+    /// Removes a record with its tokens and secrets; the audit log and the versions
+    /// stay, and so does all that was scored.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    pub async fn delete_record(
+        &self,
+        slug: String,
+        expected: i64,
+        change: Change,
+    ) -> Result<Written<()>, StoreError> {
+        self.write(move |tx| {
+            let revision = find(tx, &slug)?.map(|found| found.revision);
+            if revision != Some(expected) {
+                return Ok(Written::Changed(revision));
+            }
+            audit(tx, &slug, &change)?;
+            for table in ["registry", "registry_tokens", "registry_secrets"] {
+                tx.execute(&format!("DELETE FROM {table} WHERE slug = ?1"), [&slug])?;
+            }
+            Ok(Written::Done(()))
+        })
+        .await
+    }
+
+    /// The components that a challenge ran, the last one first.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    pub async fn versions(&self, slug: String) -> Result<Vec<VersionRow>, StoreError> {
+        self.read(move |connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT digest, version, reference, added_at FROM registry_versions
+                 WHERE slug = ?1 ORDER BY added_at DESC, digest",
+            )?;
+            let versions = statement.query_map([slug], |row| {
+                Ok(VersionRow {
+                    digest: row.get(0)?,
+                    version: row.get(1)?,
+                    reference: row.get(2)?,
+                    added_at: row.get(3)?,
+                })
+            })?;
+            Ok(versions.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
+    /// The audit log, the last change first: of one subject or of all, before the
+    /// change `before`, at most `limit`.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    pub async fn audit_log(
+        &self,
+        subject: Option<String>,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<AuditRow>, StoreError> {
+        self.read(move |connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT id, at, actor, subject, action, changes FROM registry_audit
+                 WHERE (?1 IS NULL OR subject = ?1) AND id < ?2 ORDER BY id DESC LIMIT ?3",
+            )?;
+            let mut rows = statement.query((subject, before.unwrap_or(i64::MAX), limit))?;
+            let mut log = Vec::new();
+            while let Some(row) = rows.next()? {
+                log.push(AuditRow {
+                    id: row.get(0)?,
+                    at: row.get(1)?,
+                    actor: row.get(2)?,
+                    subject: row.get(3)?,
+                    action: row.get(4)?,
+                    changes: serde_json::from_str(&row.get::<_, String>(5)?)?,
+                });
+            }
+            Ok(log)
+        })
+        .await
+    }
+
+    /// Adds a change to the audit log that is no change of a record. Returns its
+    /// number.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    pub async fn note_change(&self, subject: String, change: Change) -> Result<i64, StoreError> {
+        self.write(move |tx| audit(tx, &subject, &change)).await
+    }
+
+    /// The tokens of a challenge that did not end before `now`, the oldest first.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    pub async fn tokens(&self, slug: String, now: f64) -> Result<Vec<TokenRow>, StoreError> {
+        self.read(move |connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT id, hash, hint, created_at, expires_at FROM registry_tokens
+                 WHERE slug = ?1 AND (expires_at IS NULL OR expires_at > ?2) ORDER BY id",
+            )?;
+            let tokens = statement.query_map((slug, now), |row| {
+                Ok(TokenRow {
+                    id: row.get(0)?,
+                    hash: row.get(1)?,
+                    hint: row.get(2)?,
+                    created_at: row.get(3)?,
+                    expires_at: row.get(4)?,
+                })
+            })?;
+            Ok(tokens.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
+    /// Adds a token, and has those before end at `old_end`, unless they end earlier.
+    /// Ended ones are forgotten.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    pub async fn rotate_token(
+        &self,
+        slug: String,
+        hash: Vec<u8>,
+        hint: String,
+        old_end: f64,
+        change: Change,
+    ) -> Result<(), StoreError> {
+        self.write(move |tx| {
+            tx.execute(
+                "UPDATE registry_tokens SET expires_at = min(coalesce(expires_at, ?2), ?2)
+                 WHERE slug = ?1",
+                (&slug, old_end),
+            )?;
+            forget_tokens(tx, &slug, change.at)?;
+            add_token(tx, &slug, &hash, &hint, change.at)?;
+            audit(tx, &slug, &change)?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Ends a token at once. Tells whether there was one.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    pub async fn revoke_token(
+        &self,
+        slug: String,
+        id: i64,
+        change: Change,
+    ) -> Result<bool, StoreError> {
+        self.write(move |tx| {
+            let ended = tx.execute(
+                "DELETE FROM registry_tokens WHERE slug = ?1 AND id = ?2",
+                (&slug, id),
+            )?;
+            if ended > 0 {
+                audit(tx, &slug, &change)?;
+            }
+            Ok(ended > 0)
+        })
+        .await
+    }
+
+    /// The sealed secrets of a challenge: name, value, and when it was set.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    pub async fn secrets(&self, slug: String) -> Result<Vec<(String, Vec<u8>, f64)>, StoreError> {
+        self.read(move |connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT name, sealed, updated_at FROM registry_secrets WHERE slug = ?1 ORDER BY 1",
+            )?;
+            let secrets =
+                statement.query_map([slug], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+            Ok(secrets.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
+    /// Sets a secret, or removes it with none, and gives the record a new revision.
+    /// Returns nothing if there is no such record, or no such secret to remove.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    pub async fn put_secret(
+        &self,
+        slug: String,
+        name: String,
+        sealed: Option<Vec<u8>>,
+        change: Change,
+    ) -> Result<Option<i64>, StoreError> {
+        self.write(move |tx| {
+            let Some(record) = find(tx, &slug)? else {
+                return Ok(None);
+            };
+            let changed = match sealed {
+                Some(sealed) => tx.execute(
+                    "INSERT OR REPLACE INTO registry_secrets VALUES (?1, ?2, ?3, ?4)",
+                    (&slug, name, sealed, change.at),
+                )?,
+                None => tx.execute(
+                    "DELETE FROM registry_secrets WHERE slug = ?1 AND name = ?2",
+                    (&slug, name),
+                )?,
+            };
+            if changed == 0 {
+                return Ok(None);
+            }
+            let revision = audit(tx, &slug, &change)?;
+            let updated_at = change.at;
+            put(tx, &RegistryRow { revision, updated_at, ..record })?;
+            Ok(Some(revision))
+        })
+        .await
+    }
+
+    /// What a request with this key was answered: the digest of the request, the
+    /// status and the sealed answer.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    pub async fn idempotent(
+        &self,
+        actor: String,
+        key: String,
+    ) -> Result<Option<(String, u16, Vec<u8>)>, StoreError> {
+        self.read(move |connection| {
+            let sql = "SELECT request, status, answer FROM idempotency_keys
+                       WHERE actor = ?1 AND key = ?2";
+            Ok(connection
+                .prepare_cached(sql)?
+                .query_row((actor, key), |row| {
+                    Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+                })
+                .optional()?)
+        })
+        .await
+    }
+
+    /// Keeps what a request with a key was answered, and forgets answers from before
+    /// `forget`, in seconds since the Unix epoch.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    pub async fn keep_answer(
+        &self,
+        (actor, key): (String, String),
+        request: String,
+        (status, answer): (u16, Vec<u8>),
+        now: f64,
+        forget: f64,
+    ) -> Result<(), StoreError> {
+        self.write(move |tx| {
+            tx.execute("DELETE FROM idempotency_keys WHERE created_at < ?1", [forget])?;
+            tx.execute(
+                "INSERT OR REPLACE INTO idempotency_keys VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                (actor, key, request, status, answer, now),
+            )?;
+            Ok(())
+        })
+        .await
+    }
+}
+
+fn record(row: &Row<'_>) -> rusqlite::Result<RegistryRow> {
+    Ok(RegistryRow {
+        slug: row.get("slug")?,
+        status: row.get("status")?,
+        spec: row.get("spec")?,
+        digest: row.get("digest")?,
+        version: row.get("version")?,
+        capabilities: row.get("capabilities")?,
+        origin: row.get("origin")?,
+        revision: row.get("revision")?,
+        created_at: row.get("created_at")?,
+        updated_at: row.get("updated_at")?,
+    })
+}
+
+fn find(connection: &Connection, slug: &str) -> Result<Option<RegistryRow>, StoreError> {
+    Ok(connection
+        .prepare_cached("SELECT * FROM registry WHERE slug = ?1")?
+        .query_row([slug], record)
+        .optional()?)
+}
+
+fn put(tx: &Transaction<'_>, row: &RegistryRow) -> Result<(), StoreError> {
+    tx.execute(
+        "INSERT OR REPLACE INTO registry (slug, status, spec, digest, version, capabilities,
+             origin, revision, created_at, updated_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        (
+            &row.slug,
+            &row.status,
+            &row.spec,
+            &row.digest,
+            &row.version,
+            &row.capabilities,
+            &row.origin,
+            row.revision,
+            row.created_at,
+            row.updated_at,
+        ),
+    )?;
+    Ok(())
+}
+
+/// Adds a row to the audit log. Returns its number.
+pub(super) fn audit(
+    tx: &Transaction<'_>,
+    subject: &str,
+    change: &Change,
+) -> Result<i64, StoreError> {
+    tx.execute(
+        "INSERT INTO registry_audit (at, actor, subject, action, changes)
+         VALUES (?1, ?2, ?3, ?4, ?5)",
+        (
+            change.at,
+            &change.actor,
+            subject,
+            change.action,
+            change.changes.to_string(),
+        ),
+    )?;
+    Ok(tx.last_insert_rowid())
+}
+
+fn add_token(
+    tx: &Transaction<'_>,
+    slug: &str,
+    hash: &[u8],
+    hint: &str,
+    at: f64,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "INSERT INTO registry_tokens (slug, hash, hint, created_at) VALUES (?1, ?2, ?3, ?4)",
+        (slug, hash, hint, at),
+    )?;
+    Ok(())
+}
+
+fn forget_tokens(tx: &Transaction<'_>, slug: &str, now: f64) -> Result<(), StoreError> {
+    tx.execute(
+        "DELETE FROM registry_tokens WHERE slug = ?1 AND expires_at <= ?2",
+        (slug, now),
+    )?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn change(action: &'static str) -> Change {
+        Change {
+            at: 5.0,
+            actor: "operator".into(),
+            action,
+            changes: json!({}),
+        }
+    }
+
+    fn row() -> RegistryRow {
+        RegistryRow {
+            slug: "digits".into(),
+            status: "draft".into(),
+            spec: "{}".into(),
+            digest: "d".into(),
+            version: "1".into(),
+            capabilities: "[]".into(),
+            origin: "admin".into(),
+            revision: 0,
+            created_at: 0.0,
+            updated_at: 0.0,
+        }
+    }
+
+    fn open() -> (tempfile::TempDir, Store) {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(&directory.path().join("db")).unwrap();
+        (directory, store)
+    }
+
+    async fn put(store: &Store, expected: Option<i64>) -> Written<RegistryRow> {
+        let change = change("update");
+        let put = store.put_record(row(), "file:d".into(), expected, change, None);
+        put.await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn of_two_changes_of_one_revision_the_second_has_no_effect() {
+        let (_directory, store) = open();
+        let Written::Done(first) = put(&store, None).await else {
+            panic!("not stored");
+        };
+        assert_eq!(put(&store, None).await, Written::Changed(Some(first.revision)));
+        let Written::Done(second) = put(&store, Some(first.revision)).await else {
+            panic!("not stored");
+        };
+        assert!(second.revision > first.revision);
+        assert_eq!(
+            put(&store, Some(first.revision)).await,
+            Written::Changed(Some(second.revision))
+        );
+        let log = store.audit_log(None, None, 10).await.unwrap();
+        assert_eq!(log.len(), 2, "{log:?}");
+        let gone = store.delete_record("digits".into(), second.revision, change("delete"));
+        assert_eq!(gone.await.unwrap(), Written::Done(()));
+        // A record of the same name is another one.
+        let Written::Done(third) = put(&store, None).await else {
+            panic!("not stored");
+        };
+        assert!(third.revision > second.revision);
+    }
+
+    #[tokio::test]
+    async fn a_rotated_token_ends_when_it_is_told_to() {
+        let (_directory, store) = open();
+        let rotate = |hint: &str, end| {
+            store.rotate_token("a".into(), vec![1], hint.into(), end, change("rotate_token"))
+        };
+        rotate("one", 0.0).await.unwrap();
+        rotate("two", 100.0).await.unwrap();
+        let hints = async |now| {
+            let tokens = store.tokens("a".into(), now).await.unwrap();
+            tokens.into_iter().map(|token| token.hint).collect::<Vec<_>>()
+        };
+        assert_eq!(hints(99.0).await, ["one", "two"]);
+        assert_eq!(hints(100.0).await, ["two"]);
+        // An end is never put off.
+        rotate("three", 1_000.0).await.unwrap();
+        assert_eq!(hints(100.0).await, ["two", "three"]);
+        let two = store.tokens("a".into(), 100.0).await.unwrap()[0].id;
+        assert!(store.revoke_token("a".into(), two, change("revoke_token")).await.unwrap());
+        assert!(!store.revoke_token("a".into(), two, change("revoke_token")).await.unwrap());
+        assert_eq!(hints(100.0).await, ["three"]);
+    }
+}
