@@ -8,6 +8,7 @@ use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::plugins::Loader;
 use crate::registry::{Registry, RegistryError};
+use crate::runner::Runners;
 use crate::sandbox::{Limits, Sandbox, SandboxConfig, SandboxError, sha256_hex};
 use crate::scoring::{Pipeline, PipelineError, Resources};
 use crate::storage::{Client, restore_state};
@@ -145,6 +146,7 @@ impl Host {
             store,
             artifacts: open_artifacts(&config)?,
             components,
+            runners: Runners::new(registry.gpu_servers().clone()),
             plugins: loader.plugins().clone(),
             config,
             sandbox,

@@ -12,7 +12,7 @@ mod load;
 mod state;
 mod watch;
 
-pub use active::{ActivePlugin, Configuration, grants};
+pub use active::{ActivePlugin, Configuration, engine, grants};
 pub use load::{Candidate, Loader, Rejection};
 pub use state::{PluginState, PluginStatus, Plugins, RunState, Running};
 pub use watch::FolderChanges;

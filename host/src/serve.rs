@@ -119,7 +119,9 @@ pub async fn serve(
     let last = CancellationToken::new();
     let _last_ends_with_this = last.clone().drop_guard();
     let keeper = tokio::spawn(backup::run(pipeline.clone(), last.clone()));
-    let listeners = api::listen(public, admin, &pipeline, &registry, &polls, protection, &stop);
+    let listeners = api::listen(
+        public, admin, &pipeline, &registry, &polls, protection, &stop,
+    );
     // None ends before the stop but by a panic, which was logged.
     let ended_early = async {
         while loops.join_next().await.is_some() {

@@ -40,11 +40,11 @@ pub use finalizations::{Finalization, FinalizationRow, Settled, WeightVectorRow}
 pub use gpu_servers::GpuServerRow;
 pub use intake::{Claim, Ingested, Intake, Report, ViewRow};
 pub use outbox::{Notice, OutboxDepth, OutboxKind, OutboxRow};
-pub use registry::{AuditRow, Change, RegistryRow, TokenRow, VersionRow, Written};
 pub use pages::{
     ClaimedCommit, CommitFilter, CommitSummary, EvaluationSummary, FinalizationSummary,
     MinerHistory, StandingKey, ViewSummary,
 };
+pub use registry::{AuditRow, Change, RegistryRow, TokenRow, VersionRow, Written};
 pub use submit::{Upload, Uploaded, upload_name};
 pub use validators::ValidatorNode;
 

@@ -31,6 +31,8 @@ use tokio::net::TcpListener;
 
 const TOKEN: &str = "secret-token-of-the-gpu-server";
 
+type Answer = fn() -> Response;
+
 /// A request, as an agent saw it.
 #[derive(Debug, Clone)]
 struct Asked {
@@ -338,7 +340,7 @@ async fn a_change_is_one_of_the_revision_that_was_read() {
 #[tokio::test]
 async fn a_server_is_well_that_says_so_in_time() {
     let world = World::new();
-    let answers: [(fn() -> Response, Option<&str>); 9] = [
+    let answers: [(Answer, Option<&str>); 9] = [
         (
             || axum::Json(json!({"status": "ok", "gpus": 2})).into_response(),
             None,
@@ -518,7 +520,7 @@ async fn a_task_goes_to_the_service_and_its_solution_comes_back() {
 #[tokio::test]
 async fn a_submission_is_blamed_for_nothing_but_its_own() {
     let world = World::new();
-    let answers: [(fn() -> Response, Outcome, Blame); 7] = [
+    let answers: [(Answer, Outcome, Blame); 7] = [
         (
             || {
                 let fault = json!({"error": {"code": "out_of_memory", "message": "m"}});

@@ -134,7 +134,9 @@ impl Target {
                 let faults = faults.map(|f| format!("{name} {method} {path}: {f}\n{asked}\n"));
                 found.faults.extend(faults);
             }
-            if !done {
+            // Signatures are not made here.
+            let signed = operation["responses"]["401"].is_object();
+            if !done && !signed {
                 found.never_done.push(format!("{method} {path}"));
             }
             let taken = document["paths"][path].as_object().unwrap();
@@ -173,12 +175,12 @@ struct Found {
     never_done: Vec<String>,
 }
 
-/// Operations that want what is not made here: a signature, or a component that no
-/// record has yet, or had before.
+/// Operations that want what is not made here: a component that no record has, or
+/// that one had before, or that is in no folder.
 const BEYOND: [&str; 3] = [
-    "post /v1/commits",
     "post /v1/admin/challenges",
     "post /v1/admin/challenges/{slug}/rollback",
+    "delete /v1/admin/challenges/{slug}",
 ];
 
 #[test]
@@ -194,7 +196,7 @@ fn both_listeners_answer_whatever_they_are_asked_as_their_documents_say() {
     let config = fs::read_to_string(world.config()).unwrap();
     let (config, _) = config.split_once("[challenges.digits]").unwrap();
     fs::write(world.config(), config).unwrap();
-    let mut server = world.serve(&[]);
+    let mut server = world.serve(&["registry.private_hosts=['127.0.0.1:1']"]);
     server.wait_for("plugin active");
     let known = prepare(&server, &commits[0], knn);
     let mut found = Found::default();
@@ -234,7 +236,7 @@ fn prepare(server: &Server, commit: &Commit, digest: String) -> Known {
     admin(
         "POST",
         &format!("{digits}/rotate-token"),
-        json!({ "overlap_s": 1e6 }),
+        json!({ "overlap_s": 86_400 }),
     );
     let record_ = server.admin_get(digits).json();
     Known {

@@ -86,7 +86,10 @@ pub(super) fn router(app: &App, protection: &Protection) -> Router<App> {
         .merge(openapi::routes(&document))
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
-        .layer(from_fn_with_state(Arc::clone(&protection.gate), auth::guard))
+        .layer(from_fn_with_state(
+            Arc::clone(&protection.gate),
+            auth::guard,
+        ))
 }
 
 /// Every route below `/v1/admin`, each with its documentation.

@@ -47,6 +47,8 @@ pub(super) struct EventsQuery {
 ///   `miner_hotkey`, `references`, `max_similarity`.
 /// - `finalized`: a day of a challenge is final, scores and weights are there.
 ///   `day`, `commits`, `accepted`.
+/// - `contradicted`: no validator came to an evaluation's result. `assignment`,
+///   `artifact_digest`, `attempts`.
 /// - `gap`: some that were asked for are not kept any more, or never happened
 ///   here. `first` is the number of the event that comes next: read the results
 ///   anew.

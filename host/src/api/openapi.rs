@@ -21,7 +21,7 @@ const PAGE: &str = include_str!("docs.html");
         version = "1",
         description = "Commits of miners, what they scored, and who stands where.\n\n\
             Times are in seconds since the Unix epoch, days are `YYYY-MM-DD` in UTC. Every `GET` \
-            under `/v1` but the events has an `ETag`. Errors are problem details (RFC 9457) with \
+            under `/v1` has an `ETag`, but the events and what wants a signature. Errors are problem details (RFC 9457) with \
             a stable `code`, but for `/get_scoring_result`, which answers like the API that it \
             replaces. 503 comes with `Retry-After`.",
         license(name = "MIT OR Apache-2.0"),
@@ -67,7 +67,9 @@ struct Tokens;
 
 impl utoipa::Modify for Tokens {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
+        use utoipa::openapi::security::{
+            Http, HttpAuthScheme, SecurityRequirement, SecurityScheme,
+        };
         let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("token", bearer);

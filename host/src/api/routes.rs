@@ -72,11 +72,7 @@ impl Routes {
 
 /// The routes of all challenges, and what else is for the peers. Streams of events end
 /// once `stop` is cancelled.
-pub(super) fn router(
-    pipeline: &Pipeline,
-    registry: &Registry,
-    stop: &CancellationToken,
-) -> Router {
+pub(super) fn router(pipeline: &Pipeline, registry: &Registry, stop: &CancellationToken) -> Router {
     let config = &pipeline.config;
     let routes = Routes(Arc::new(Shared {
         pipeline: pipeline.clone(),
@@ -133,7 +129,11 @@ async fn forward(State(routes): State<Routes>, request: Request) -> Response {
         if routes.plugins.get(&challenge).is_some() {
             routes.metrics.route_refused(&challenge, problem.code);
         }
-        tracing::debug!(challenge, code = problem.code, "a request to a route is refused");
+        tracing::debug!(
+            challenge,
+            code = problem.code,
+            "a request to a route is refused"
+        );
         problem.into_response()
     };
     let admitted = match admit(&routes, &challenge, rest, &request) {

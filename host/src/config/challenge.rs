@@ -151,9 +151,7 @@ impl SolverLimits {
 impl Challenge {
     pub(super) fn check(&self, prefix: &str) -> Result<(), ConfigError> {
         match self.problems().into_iter().next() {
-            Some((field, problem)) => {
-                Err(ConfigError::key(format!("{prefix}.{field}"), problem))
-            }
+            Some((field, problem)) => Err(ConfigError::key(format!("{prefix}.{field}"), problem)),
             None => Ok(()),
         }
     }
@@ -258,16 +256,24 @@ impl RouteRule {
     }
 
     fn problem(&self) -> Option<(&'static str, String)> {
-        let upper = |method: &String| !method.is_empty() && method.bytes().all(|b| b.is_ascii_uppercase());
+        let upper =
+            |method: &String| !method.is_empty() && method.bytes().all(|b| b.is_ascii_uppercase());
         if !self.method.as_ref().is_none_or(upper) {
-            return Some(("method", "must be a method in capital letters, as in POST".into()));
+            return Some((
+                "method",
+                "must be a method in capital letters, as in POST".into(),
+            ));
         }
         if !self.path.starts_with('/') {
             return Some(("path", "must begin with /".into()));
         }
         let segments: Vec<&str> = self.path.split('/').collect();
         let last = segments.len().saturating_sub(1);
-        if segments.iter().enumerate().any(|(i, s)| *s == "*" && i != last) {
+        if segments
+            .iter()
+            .enumerate()
+            .any(|(i, s)| *s == "*" && i != last)
+        {
             return Some(("path", "* may only be the last segment".into()));
         }
         if self.upload && !self.signed {
@@ -294,7 +300,11 @@ mod tests {
     fn a_rule_fits_its_method_and_path_only() {
         let exact = rule(Some("POST"), "/submissions");
         assert!(exact.fits("POST", "/submissions"));
-        for (method, path) in [("GET", "/submissions"), ("POST", "/submissions/"), ("POST", "/")] {
+        for (method, path) in [
+            ("GET", "/submissions"),
+            ("POST", "/submissions/"),
+            ("POST", "/"),
+        ] {
             assert!(!exact.fits(method, path), "{method} {path}");
         }
         let segment = rule(None, "/submissions/{id}/env");

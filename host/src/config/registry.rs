@@ -22,8 +22,8 @@ pub struct Registry {
     pub tag_poll_s: f64,
     /// Registries that are asked without TLS, `host` or `host:port`. Default: none.
     pub plain_http: Vec<String>,
-    /// Hosts with private addresses that components may be pulled from, and GPU
-    /// servers may have, `host` or `host:port`. Default: none.
+    /// Hosts with private addresses that components may be pulled from, and that GPU
+    /// servers and runners may have, `host` or `host:port`. Default: none.
     pub private_hosts: Vec<String>,
 }
 

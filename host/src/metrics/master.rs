@@ -256,7 +256,10 @@ impl Metrics {
     /// How many validators there are, by whether they are `online` or `offline`.
     pub fn set_validator_nodes(&self, online: usize, offline: usize) {
         for (outcome, count) in [("online", online), ("offline", offline)] {
-            let nodes = self.master.validator_nodes.get_or_create(&OutcomeLabels { outcome });
+            let nodes = self
+                .master
+                .validator_nodes
+                .get_or_create(&OutcomeLabels { outcome });
             nodes.set(i64::try_from(count).unwrap_or(i64::MAX));
         }
     }
@@ -270,7 +273,10 @@ impl Metrics {
 
     /// How many assignments are in a state.
     pub fn set_assignments(&self, state: &'static str, count: u64) {
-        let assignments = self.master.assignments.get_or_create(&OutcomeLabels { outcome: state });
+        let assignments = self
+            .master
+            .assignments
+            .get_or_create(&OutcomeLabels { outcome: state });
         assignments.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 

@@ -2,11 +2,13 @@
 
 use super::load::{Candidate, Loader, Rejection, describe_limits};
 use crate::config;
+use crate::runner;
 use crate::sandbox::{
     CallContext, Capability, Description, Grants, Journal, Limits, Outbound, OutboundRule,
-    PluginCall, PluginComponent, sha256_hex,
+    PluginCall, PluginComponent, Sandbox, sha256_hex,
 };
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -121,22 +123,14 @@ impl Loader {
         }
         let grants = grants(&self.config.data_dir, name, given)
             .map_err(|e| Rejection::new("host_error", format!("cannot make its volume: {e}")))?;
-        let host_error = |e: serde_json::Error| Rejection::new("host_error", e.to_string());
         let (limits, solver_limits) = (given.limits, given.solver.limits());
-        // Results depend on the environment as on the limits; without one, they are
-        // what they always were.
-        let budget = if given.environment.is_empty() {
-            serde_json::to_vec(&(limits, solver_limits))
-        } else {
-            serde_json::to_vec(&(limits, solver_limits, &given.environment))
-        };
-        let budget = budget.map_err(host_error)?;
-        let identity = self.sandbox.identity();
         let settings = settings_text(&given.settings);
         let outbound = given.outbound.iter();
         let outbound: Vec<OutboundRule> = outbound.filter_map(|host| host.parse().ok()).collect();
         Ok(ActivePlugin {
-            engine: format!("{identity}+limits.{:.16}", sha256_hex(&budget)),
+            engine: engine(&self.sandbox, limits, solver_limits, &given.environment)
+                .map_err(|e| Rejection::new("host_error", e.to_string()))?
+                + &runner::identity(&given.runner),
             settings_digest: sha256_hex(settings.as_bytes()),
             settings: settings.into(),
             limits,
@@ -152,6 +146,28 @@ impl Loader {
             description: candidate.description.clone(),
         })
     }
+}
+
+/// What results depend on beside plugin, settings and artifact: the sandbox, what calls
+/// may take, and their environment.
+///
+/// # Errors
+///
+/// Never, for limits that there are.
+pub fn engine(
+    sandbox: &Sandbox,
+    limits: Limits,
+    solver_limits: Limits,
+    environment: &BTreeMap<String, String>,
+) -> Result<String, serde_json::Error> {
+    // Without an environment they are what they always were.
+    let budget = if environment.is_empty() {
+        serde_json::to_vec(&(limits, solver_limits))
+    } else {
+        serde_json::to_vec(&(limits, solver_limits, environment))
+    }?;
+    let identity = sandbox.identity();
+    Ok(format!("{identity}+limits.{:.16}", sha256_hex(&budget)))
 }
 
 fn bare_context() -> CallContext {

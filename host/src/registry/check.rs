@@ -2,7 +2,6 @@
 
 use super::FieldProblem;
 use super::error::RegistryError;
-use super::gpu::GpuServerError;
 use super::record::{Record, Status};
 use super::reference::ArtifactSource;
 use super::service::Registry;
@@ -95,26 +94,19 @@ impl Registry {
     ) -> Result<(), RegistryError> {
         let (servers, runner) = (self.gpu_servers(), &record.spec.given.runner);
         if before.is_none_or(|before| before.spec.given.runner != *runner) {
-            let problems = servers.runner_problems(runner).await.map_err(unreadable)?;
+            let problems = servers.runner_problems(runner).await?;
             if !problems.is_empty() {
                 return Err(RegistryError::Invalid(problems));
             }
         } else if record.status == Status::Active
             && before.is_some_and(|before| before.status != Status::Active)
-            && let Some(problem) = servers.capability(runner).await.map_err(unreadable)?
+            && let Some(problem) = servers.capability(runner).await?
         {
             let reason = format!("{}: {problem}", problem.field());
             let rejection = Rejection::new(problem.code(), reason);
             return Err(RegistryError::NotReady(rejection));
         }
         Ok(())
-    }
-}
-
-fn unreadable(error: GpuServerError) -> RegistryError {
-    match error {
-        GpuServerError::Store(error) => error.into(),
-        error => RegistryError::NotReady(Rejection::new("unavailable", error.to_string())),
     }
 }
 

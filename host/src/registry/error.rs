@@ -1,6 +1,7 @@
 //! Why an operation on a record is refused.
 
 use super::FieldProblem;
+use super::gpu::GpuServerError;
 use super::oci::PullError;
 use super::record::Status;
 use super::seal::SealError;
@@ -70,6 +71,9 @@ pub enum RegistryError {
         /// What is wrong.
         error: io::Error,
     },
+    /// The records of GPU servers.
+    #[error(transparent)]
+    GpuServers(#[from] GpuServerError),
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),

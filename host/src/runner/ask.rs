@@ -1,12 +1,10 @@
 //! Asking a service.
 
 use super::answer::{read, too_large, unavailable};
-use crate::config::{Config, Runner};
+use crate::config::Runner;
 use crate::registry::gpu::{Endpoint, GpuServers, is_on};
 use crate::registry::reach::{refused, with_causes};
-use crate::registry::{Seal, SealError};
 use crate::sandbox::{PluginError, RemoteSolver, RemoteTask};
-use crate::store::Store;
 use reqwest::{Client, Url};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -48,16 +46,6 @@ impl Runners {
     /// Services on these GPU servers, and others.
     pub fn new(gpu_servers: GpuServers) -> Self {
         Runners { gpu_servers }
-    }
-
-    /// Services on the GPU servers of a data directory, or others.
-    ///
-    /// # Errors
-    ///
-    /// The key to their tokens cannot be used.
-    pub fn open(config: &Config, store: Store) -> Result<Self, SealError> {
-        let seal = Seal::open(&config.registry_key_path())?;
-        Ok(Runners::new(GpuServers::new(store, seal, &config.registry)))
     }
 
     /// What solves the tasks of a challenge with an artifact, `sha256:<64 hex>`, that

@@ -5,7 +5,6 @@ use super::pipeline::{Pipeline, PipelineError};
 use crate::artifacts::ArtifactError;
 use crate::config::Runner;
 use crate::plugins::ActivePlugin;
-use crate::runner::Runners;
 use crate::sandbox::types::Submission;
 use crate::sandbox::{
     Blame, CallContext, Outcome, PluginCall, PluginError, SolveRecord, Solver, SolverComponent,
@@ -150,10 +149,11 @@ impl Pipeline {
             .await
             .map_err(|e| unavailable(e.to_string()))?;
         let artifact = found.unwrap_or_else(|| name.clone());
-        let runners = Runners::open(&self.config, self.store.clone());
-        let runners = runners.map_err(|e| unavailable(e.to_string()))?;
         let runner = &plugin.given.runner;
-        let solver = runners.solver(challenge, runner, artifact, name).await?;
+        let solver = self
+            .runners
+            .solver(challenge, runner, artifact, name)
+            .await?;
         let submitted = Submitted {
             solver: Ok(Solver::Remote(solver)),
             limits: plugin.solver_limits,

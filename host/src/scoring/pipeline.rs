@@ -9,9 +9,10 @@ use crate::artifacts::ArtifactStore;
 use crate::chain::Metagraph;
 use crate::clock;
 use crate::commits::unseal;
-use crate::config::Config;
+use crate::config::{Config, Runner};
 use crate::metrics::Metrics;
 use crate::plugins::{ActivePlugin, Plugins};
+use crate::runner::Runners;
 use crate::sandbox::{Capability, Sandbox};
 use crate::store::{
     CommitRow, CommitState, EvaluationRow, JobKey, Linked, NewEvent, Store, StoreError,
@@ -60,6 +61,8 @@ pub struct Resources {
     pub artifacts: ArtifactStore,
     /// The components of challenges, every one that was ever loaded.
     pub components: ArtifactStore,
+    /// What runs submissions that are no components.
+    pub runners: Runners,
     /// Who is who on the subnet.
     pub metagraph: Arc<Metagraph>,
     /// Where it is counted.
@@ -327,7 +330,9 @@ impl Pipeline {
         };
         let again = match self.store.evaluation(job_key(&plugin, digest)).await? {
             None => true,
-            Some(evaluation) if self.artifacts.contains(digest) => {
+            Some(evaluation)
+                if plugin.given.runner != Runner::Component || self.artifacts.contains(digest) =>
+            {
                 let hold_attempts = self.config.scoring.hold_attempts;
                 self.store.revive(evaluation.id, hold_attempts, now).await?
             }

@@ -10,7 +10,7 @@ use crate::sandbox::types::{HotkeyWeight, Standing};
 use crate::sandbox::{Outcome, sha256_hex};
 use crate::scoring::{FinalizedCommit, StoredComparison};
 use crate::store::{
-    CommitRow, CommitState, Finalization, FinalizationRow, JobKey, WeightVectorRow,
+    CommitRow, CommitState, Finalization, FinalizationRow, JobKey, WeightVectorRow, upload_name,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -68,7 +68,9 @@ struct KeptCommit {
     miner_uid: u16,
     encrypted_commit: String,
     committed_at: f64,
-    key: String,
+    /// None of what a miner handed in here: that was never sealed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
     text: String,
     artifact: String,
     artifact_digest: String,
@@ -324,13 +326,18 @@ impl KeptCommit {
         if row.state != CommitState::Judged {
             return None;
         }
+        // Without a key, only what was handed in here can be told to be what it says.
+        let uploaded = upload_name(&row.miner_hotkey, row.artifact_digest.as_deref()?);
+        if row.key.is_none() && row.encrypted_commit != uploaded {
+            return None;
+        }
         Some(KeptCommit {
             challenge: row.challenge,
             miner_hotkey: row.miner_hotkey,
             miner_uid: row.miner_uid,
             encrypted_commit: row.encrypted_commit,
             committed_at: row.committed_at?,
-            key: row.key?,
+            key: row.key,
             text: row.text?,
             artifact: row.artifact?,
             artifact_digest: row.artifact_digest?,
@@ -358,21 +365,28 @@ impl KeptCommit {
         if self.miner_hotkey.is_empty() || self.miner_hotkey.len() > MAX_NAME {
             return Err("a commit is of no miner");
         }
-        let (sealed, key) = (&self.encrypted_commit, &self.key);
+        let sealed = &self.encrypted_commit;
         let reason = self.reason.as_deref().unwrap_or_default();
         if sealed.len() > MAX_ENCRYPTED_COMMIT
-            || key.len() > MAX_KEY
+            || self.key.as_ref().map_or(0, String::len) > MAX_KEY
             || self.text.len() > MAX_COMMIT
             || reason.len() > MAX_TEXT
         {
             return Err("a text is too long");
         }
-        let opened = unseal(sealed, key, &self.challenge);
-        let is_same = opened.is_ok_and(|opened| {
-            opened.text == self.text
-                && opened.artifact.to_string() == self.artifact
-                && opened.artifact.digest() == self.artifact_digest
-        });
+        let is_same = match &self.key {
+            Some(key) => unseal(sealed, key, &self.challenge).is_ok_and(|opened| {
+                opened.text == self.text
+                    && opened.artifact.to_string() == self.artifact
+                    && opened.artifact.digest() == self.artifact_digest
+            }),
+            None => {
+                is_digest(&self.artifact_digest)
+                    && *sealed == upload_name(&self.miner_hotkey, &self.artifact_digest)
+                    && self.artifact == format!("sha256:{}", self.artifact_digest)
+                    && self.text == format!("{}---{}", self.challenge, self.artifact)
+            }
+        };
         if !is_same {
             return Err("a commit is not what its key opens");
         }
@@ -417,7 +431,7 @@ impl KeptCommit {
             miner_uid: self.miner_uid,
             encrypted_commit: self.encrypted_commit,
             committed_at: Some(self.committed_at),
-            key: Some(self.key),
+            key: self.key,
             state: CommitState::Judged,
             fault: None,
             text: Some(self.text),

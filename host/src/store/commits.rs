@@ -36,11 +36,15 @@ pub struct Linked {
     pub notices: Vec<Notice>,
 }
 
-/// The first day that a commit's challenge may still be finalized on.
-const OPEN_DAY: &str = "max(
-    ifnull((SELECT date(max(day), '+1 day') FROM finalizations f
-            WHERE f.challenge = commits.challenge), ''),
-    ifnull((SELECT first_day FROM challenges WHERE name = commits.challenge), ''))";
+/// SQL: the first day that a challenge, an expression, may still be finalized on.
+pub(super) fn open_day(challenge: &str) -> String {
+    format!(
+        "max(
+        ifnull((SELECT date(max(day), '+1 day') FROM finalizations f
+                WHERE f.challenge = {challenge}), ''),
+        ifnull((SELECT first_day FROM challenges WHERE name = {challenge}), ''))"
+    )
+}
 
 /// The next revision; each statement that changes a commit takes one.
 pub(super) const NEXT_REVISION: &str = "(SELECT ifnull(max(revision), 0) + 1 FROM commits)";
@@ -177,9 +181,10 @@ impl Store {
         batch_day: String,
     ) -> Result<(), StoreError> {
         self.write(move |tx| {
+            let open_day = open_day("commits.challenge");
             let sql = format!(
                 "UPDATE commits SET state = 'revealed', text = ?2, artifact = ?3,
-                     artifact_digest = ?4, batch_day = max(?5, {OPEN_DAY}),
+                     artifact_digest = ?4, batch_day = max(?5, {open_day}),
                      revision = {NEXT_REVISION}
                  WHERE id = ?1 AND state = 'sealed'"
             );
@@ -268,9 +273,10 @@ impl Store {
     /// See [`StoreError`].
     pub async fn retry(&self, commit: i64) -> Result<(), StoreError> {
         self.write(move |tx| {
+            let open_day = open_day("commits.challenge");
             let sql = format!(
                 "UPDATE commits SET state = 'revealed', fault = NULL,
-                     batch_day = max(batch_day, {OPEN_DAY}), revision = {NEXT_REVISION}
+                     batch_day = max(batch_day, {open_day}), revision = {NEXT_REVISION}
                  WHERE id = ?1 AND state = 'failed'"
             );
             tx.execute(&sql, [commit])?;

@@ -104,7 +104,8 @@ impl Store {
     /// See [`StoreError`].
     pub async fn registry(&self) -> Result<Vec<RegistryRow>, StoreError> {
         self.read(|connection| {
-            let mut statement = connection.prepare_cached("SELECT * FROM registry ORDER BY slug")?;
+            let mut statement =
+                connection.prepare_cached("SELECT * FROM registry ORDER BY slug")?;
             let records = statement.query_map([], record)?;
             Ok(records.collect::<Result<_, _>>()?)
         })
@@ -381,7 +382,14 @@ impl Store {
             }
             let revision = audit(tx, &slug, &change)?;
             let updated_at = change.at;
-            put(tx, &RegistryRow { revision, updated_at, ..record })?;
+            put(
+                tx,
+                &RegistryRow {
+                    revision,
+                    updated_at,
+                    ..record
+                },
+            )?;
             Ok(Some(revision))
         })
         .await
@@ -426,7 +434,10 @@ impl Store {
         forget: f64,
     ) -> Result<(), StoreError> {
         self.write(move |tx| {
-            tx.execute("DELETE FROM idempotency_keys WHERE created_at < ?1", [forget])?;
+            tx.execute(
+                "DELETE FROM idempotency_keys WHERE created_at < ?1",
+                [forget],
+            )?;
             tx.execute(
                 "INSERT OR REPLACE INTO idempotency_keys VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
                 (actor, key, request, status, answer, now),
@@ -569,7 +580,10 @@ mod tests {
         let Written::Done(first) = put(&store, None).await else {
             panic!("not stored");
         };
-        assert_eq!(put(&store, None).await, Written::Changed(Some(first.revision)));
+        assert_eq!(
+            put(&store, None).await,
+            Written::Changed(Some(first.revision))
+        );
         let Written::Done(second) = put(&store, Some(first.revision)).await else {
             panic!("not stored");
         };
@@ -593,13 +607,22 @@ mod tests {
     async fn a_rotated_token_ends_when_it_is_told_to() {
         let (_directory, store) = open();
         let rotate = |hint: &str, end| {
-            store.rotate_token("a".into(), vec![1], hint.into(), end, change("rotate_token"))
+            store.rotate_token(
+                "a".into(),
+                vec![1],
+                hint.into(),
+                end,
+                change("rotate_token"),
+            )
         };
         rotate("one", 0.0).await.unwrap();
         rotate("two", 100.0).await.unwrap();
         let hints = async |now| {
             let tokens = store.tokens("a".into(), now).await.unwrap();
-            tokens.into_iter().map(|token| token.hint).collect::<Vec<_>>()
+            tokens
+                .into_iter()
+                .map(|token| token.hint)
+                .collect::<Vec<_>>()
         };
         assert_eq!(hints(99.0).await, ["one", "two"]);
         assert_eq!(hints(100.0).await, ["two"]);
@@ -607,8 +630,18 @@ mod tests {
         rotate("three", 1_000.0).await.unwrap();
         assert_eq!(hints(100.0).await, ["two", "three"]);
         let two = store.tokens("a".into(), 100.0).await.unwrap()[0].id;
-        assert!(store.revoke_token("a".into(), two, change("revoke_token")).await.unwrap());
-        assert!(!store.revoke_token("a".into(), two, change("revoke_token")).await.unwrap());
+        assert!(
+            store
+                .revoke_token("a".into(), two, change("revoke_token"))
+                .await
+                .unwrap()
+        );
+        assert!(
+            !store
+                .revoke_token("a".into(), two, change("revoke_token"))
+                .await
+                .unwrap()
+        );
         assert_eq!(hints(100.0).await, ["three"]);
     }
 }

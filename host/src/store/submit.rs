@@ -1,7 +1,7 @@
 //! Submissions that miners hand in at a challenge's own routes: commits that nobody
 //! sealed and no validator saw.
 
-use super::commits::NEXT_REVISION;
+use super::commits::{self, NEXT_REVISION};
 use super::{Store, StoreError};
 use rusqlite::{OptionalExtension, Transaction};
 
@@ -135,11 +135,9 @@ fn find(tx: &Transaction<'_>, upload: &Upload) -> Result<Option<Uploaded>, Store
 /// The day of an upload, or the first later one that its challenge may still be
 /// finalized on.
 fn open_day(tx: &Transaction<'_>, upload: &Upload) -> Result<String, StoreError> {
-    let sql = "SELECT max(?2,
-        ifnull((SELECT date(max(day), '+1 day') FROM finalizations WHERE challenge = ?1), ''),
-        ifnull((SELECT first_day FROM challenges WHERE name = ?1), ''))";
+    let sql = format!("SELECT max(?2, {})", commits::open_day("?1"));
     let day = (&upload.challenge, &upload.day);
-    Ok(tx.prepare_cached(sql)?.query_row(day, |row| row.get(0))?)
+    Ok(tx.prepare_cached(&sql)?.query_row(day, |row| row.get(0))?)
 }
 
 #[cfg(test)]

@@ -1,11 +1,13 @@
 //! Doing an evaluation again, away from the host that did it first.
 
 use super::{Assignment, result_digest};
+use crate::plugins::engine;
 use crate::sandbox::types::Submission;
 use crate::sandbox::{
-    CallContext, Grants, Limits, Outcome, PluginCall, PluginComponent, PluginError, Sandbox,
+    CallContext, Grants, Outcome, PluginCall, PluginComponent, PluginError, Sandbox,
     SolverComponent, Submitted, sha256_hex,
 };
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What came of it.
@@ -27,14 +29,6 @@ pub enum Redone {
         /// Why, for people.
         detail: String,
     },
-}
-
-/// What a call in this sandbox with these limits depends on beside its components and
-/// settings: what an assignment's `engine` is without an environment.
-fn engine(sandbox: &Sandbox, limits: Limits, solver_limits: Limits) -> String {
-    let limits = serde_json::to_vec(&(limits, solver_limits)).unwrap_or_default();
-    let identity = sandbox.identity();
-    format!("{identity}+limits.{:.16}", sha256_hex(&limits))
 }
 
 /// Does an evaluation again, with nothing but what the assignment says and these two
@@ -129,7 +123,8 @@ fn problem(
             ));
         }
     }
-    let here = engine(sandbox, assignment.limits, assignment.solver_limits);
+    let (limits, solver_limits) = (assignment.limits, assignment.solver_limits);
+    let here = engine(sandbox, limits, solver_limits, &BTreeMap::new()).unwrap_or_default();
     (here != assignment.engine)
         .then(|| format!("the engine should be {}, and is {here}", assignment.engine))
 }
@@ -137,7 +132,7 @@ fn problem(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sandbox::SandboxConfig;
+    use crate::sandbox::{Limits, SandboxConfig};
     use proctor_testing::guest_bytes;
 
     const SETTINGS: &str = r#"{"tasks": 2, "batch_size": 10, "min_score": 0.2}"#;
@@ -162,7 +157,7 @@ mod tests {
             plugin_digest: sha256_hex(&guest_bytes("digits")),
             settings_digest: sha256_hex(SETTINGS.as_bytes()),
             artifact_digest: sha256_hex(artifact),
-            engine: engine(sandbox, limits, solver_limits),
+            engine: engine(sandbox, limits, solver_limits, &BTreeMap::new()).unwrap(),
             settings: SETTINGS.into(),
             limits,
             solver_limits,

@@ -124,7 +124,8 @@ impl Request {
         }
     }
 
-    /// The first rounds are as good as can be known, later ones are less and less.
+    /// The first round gives only what it must, the next two are as good as can be
+    /// known, and in later ones anything may be wrong.
     pub(super) fn make(
         document: &Value,
         path: &str,
@@ -137,7 +138,7 @@ impl Request {
         let mut maker = Maker {
             document,
             known,
-            badness: round.saturating_sub(2) as usize,
+            round,
             chance,
         };
         let mut request = Request::plain(&method.to_uppercase(), path);
@@ -146,7 +147,7 @@ impl Request {
         for parameter in parameters.into_iter().flatten() {
             let name = parameter["name"].as_str().unwrap();
             let required = parameter["required"] == true;
-            if !required && maker.chance.one_in(2) {
+            if !required && !maker.optional() {
                 continue;
             }
             let value = maker.parameter(name, &parameter["schema"]);
@@ -213,15 +214,19 @@ impl Request {
 struct Maker<'a> {
     document: &'a Value,
     known: &'a Known,
-    /// 0: nothing is wrong on purpose.
-    badness: usize,
+    round: u64,
     chance: &'a mut Chance,
 }
 
 impl Maker<'_> {
+    /// Whether to give what may be left out.
+    fn optional(&mut self) -> bool {
+        self.round > 0 && self.chance.one_in(2)
+    }
+
     /// One in `n`, if anything may be bad.
     fn bad(&mut self, n: usize) -> bool {
-        self.badness > 0 && self.chance.one_in(n)
+        self.round > 2 && self.chance.one_in(n)
     }
 
     fn text(&mut self) -> String {
@@ -262,6 +267,7 @@ impl Maker<'_> {
         let known = self.known;
         Some(match name {
             "id" if schema["type"] == "integer" => known.token.to_string(),
+            "id" if self.chance.one_in(6) => format!("gpu-{}", self.chance.below(9)),
             "id" => known.gpu_server.clone(),
             "name" | "secrets" => known.secret.clone(),
             "base_url" => "http://127.0.0.1:1".to_owned(),
@@ -436,7 +442,7 @@ impl Maker<'_> {
             let required = schema["required"].as_array();
             for (name, property) in properties {
                 let needed = required.is_some_and(|names| names.iter().any(|r| r == name));
-                if needed || self.chance.one_in(2) {
+                if needed || self.optional() {
                     let value = self.field(name, property, depth);
                     fields.insert(name.clone(), value);
                 }

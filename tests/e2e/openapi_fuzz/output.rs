@@ -2,15 +2,12 @@
 
 use super::Answer;
 use super::input::resolve;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Codes of what is refused before a handler is asked, or by all of them alike. They
 /// are not in the document at every operation.
-const OF_ALL: [&str; 14] = [
+const OF_ALL: [&str; 11] = [
     "body_rejected",
-    "in_progress",
-    "idempotency_key_reused",
-    "invalid_fields",
     "invalid_idempotency_key",
     "invalid_if_match",
     "invalid_json",
@@ -171,4 +168,57 @@ fn fits(document: &Value, schema: &Value, value: &Value, at: &str) -> Result<(),
         _ => {}
     }
     Ok(())
+}
+
+#[test]
+fn what_is_not_as_described_is_found() {
+    let document = json!({ "components": { "schemas": {
+        "Thing": { "type": "object", "required": ["a"], "properties": {
+            "a": { "type": ["integer", "null"] },
+            "b": { "type": "array", "items": { "$ref": "#/components/schemas/Other" } },
+        } },
+        "Other": { "oneOf": [{ "type": "string", "enum": ["x"] }, { "type": "boolean" }] },
+    } } });
+    let thing = json!({ "$ref": "#/components/schemas/Thing" });
+    let operation = json!({ "responses": {
+        "200": { "content": { "application/json": { "schema": thing } } },
+        "204": {},
+        "503": { "content": { "application/problem+json": {} } },
+    } });
+    let found = |status, kind: &str, body: &str| {
+        let headers = [("content-type".to_owned(), kind.to_owned())];
+        let answer = Answer {
+            status,
+            headers: headers.into(),
+            body: body.as_bytes().to_vec(),
+        };
+        faults(&document, &operation, &answer).len()
+    };
+    let json = "application/json";
+    for body in [r#"{"a": 1}"#, r#"{"a": null, "b": ["x", true], "c": {}}"#] {
+        assert_eq!(found(200, json, body), 0, "{body}");
+    }
+    for body in ["", "[]", "{}", r#"{"a": "1"}"#, r#"{"a": 1, "b": ["y"]}"#] {
+        assert_eq!(found(200, json, body), 1, "{body}");
+    }
+    assert_eq!(found(200, "text/plain", r#"{"a": 1}"#), 1, "another type");
+    assert_eq!(found(201, json, r#"{"a": 1}"#), 1, "another status");
+    assert_eq!(found(204, "", ""), 0);
+    assert_eq!(found(204, "", "x"), 1, "a body");
+    let problem = |status: u16, code: &str| {
+        let body = json!({
+            "type": "about:blank", "title": "", "status": status, "code": code, "detail": "",
+        });
+        found(status, "application/problem+json", &body.to_string())
+    };
+    assert_eq!(problem(404, "not_found"), 0, "of all");
+    assert_eq!(problem(404, "unknown_thing"), 1, "not described");
+    assert_eq!(problem(503, "unavailable"), 1, "no Retry-After");
+    assert_eq!(problem(500, "internal"), 1, "never");
+    assert_eq!(problem(502, "no_gateway"), 1, "not described");
+    assert_eq!(
+        found(404, "application/problem+json", "{}"),
+        2,
+        "no problem"
+    );
 }

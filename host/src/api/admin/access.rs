@@ -80,7 +80,10 @@ pub(super) async fn rotate(
         return Err(Problem::invalid(vec![field]));
     }
     let edit = edit_of(&app, &slug, actor, &if_match, None).await?;
-    let token = app.registry().rotate_token(&slug, body.overlap_s, edit).await;
+    let token = app
+        .registry()
+        .rotate_token(&slug, body.overlap_s, edit)
+        .await;
     let challenge_token = token.map_err(problem)?;
     Ok(Json(RotatedView {
         slug,
@@ -150,7 +153,9 @@ pub(super) async fn set_secret(
 ) -> Result<StatusCode, Problem> {
     let dry_run = query.dry_run();
     let edit = edit_of(&app, &slug, actor, &if_match, dry_run).await?;
-    let set = app.registry().put_secret(&slug, &name, Some(&body.value), edit);
+    let set = app
+        .registry()
+        .put_secret(&slug, &name, Some(&body.value), edit);
     set.await.map_err(problem)?;
     Ok(StatusCode::NO_CONTENT)
 }

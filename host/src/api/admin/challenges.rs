@@ -500,7 +500,10 @@ pub(super) async fn audit(
     let limit = query.limit.as_deref().map_or(Ok(100), str::parse::<u32>);
     let limit = limit.ok().filter(|limit| (1..=1000).contains(limit));
     let limit = limit.ok_or_else(|| invalid("limit is 1 to 1000"))?;
-    let log = app.registry().audit_log(query.subject, before, limit).await?;
+    let log = app
+        .registry()
+        .audit_log(query.subject, before, limit)
+        .await?;
     Ok(Json(AuditLog {
         changes: log.into_iter().map(AuditView::from).collect(),
     }))
@@ -581,8 +584,12 @@ pub(super) fn problem(error: RegistryError) -> Problem {
         RegistryError::Invalid(problems) => Problem::invalid(problems),
         RegistryError::Stale(revision) => {
             let (name, value) = etag(revision);
-            Problem::new(StatusCode::PRECONDITION_FAILED, "precondition_failed", detail)
-                .with_header(name, value)
+            Problem::new(
+                StatusCode::PRECONDITION_FAILED,
+                "precondition_failed",
+                detail,
+            )
+            .with_header(name, value)
         }
         RegistryError::Transition(..) => Problem::conflict("transition", detail),
         RegistryError::Configured { .. } => Problem::conflict("configured", detail),
@@ -600,10 +607,9 @@ pub(super) fn problem(error: RegistryError) -> Problem {
             };
             Problem::missing(code, detail)
         }
-        RegistryError::Pull(error) => {
-            Problem::new(StatusCode::BAD_GATEWAY, error.code(), detail)
-        }
+        RegistryError::Pull(error) => Problem::new(StatusCode::BAD_GATEWAY, error.code(), detail),
         RegistryError::Store(error) => error.into(),
+        RegistryError::GpuServers(error) => error.into(),
         RegistryError::Components(_) | RegistryError::Volume { .. } | RegistryError::Seal(_) => {
             tracing::error!(error = detail, "a change was not made");
             let detail = "the host's disk cannot be used now";

@@ -53,12 +53,19 @@ pub(super) async fn add(
     let added = tokio::task::spawn_blocking(move || components.add(&body)).await;
     let added = added.map_err(|error| ended(&error))?;
     let added = added.map_err(|error| match error {
-        ArtifactError::TooLarge { .. } => {
-            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", error.to_string())
-        }
+        ArtifactError::TooLarge { .. } => Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "too_large",
+            error.to_string(),
+        ),
         error => ended(&error),
     })?;
-    tracing::info!(actor = actor.0, digest = added.digest, size = added.size, "component added");
+    tracing::info!(
+        actor = actor.0,
+        digest = added.digest,
+        size = added.size,
+        "component added"
+    );
     let view = ComponentView {
         artifact: format!("sha256:{}", added.digest),
         size: added.size,

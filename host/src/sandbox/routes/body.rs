@@ -7,7 +7,7 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use std::fmt;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
@@ -115,16 +115,17 @@ impl Body for RouteBody {
         if self.is_over {
             return Poll::Ready(None);
         }
-        self.presence.wait();
+        // Before: what is taken wakes the guest, which looks at once.
+        self.presence.take();
         let Some(inner) = &mut self.inner else {
             return Poll::Ready(None);
         };
-        let frame = ready!(Pin::new(inner).poll_frame(context));
+        let Poll::Ready(frame) = Pin::new(inner).poll_frame(context) else {
+            self.presence.wait();
+            return Poll::Pending;
+        };
         let next = match frame {
-            Some(Ok(frame)) => {
-                self.presence.take();
-                Some(self.next(frame))
-            }
+            Some(Ok(frame)) => Some(self.next(frame)),
             Some(Err(_)) => {
                 let ended = self.end();
                 let given_up = "it gave its answer up, or did not write what it had announced";

@@ -98,6 +98,36 @@ fn what_is_kept_is_read_back_as_it_was() {
 }
 
 #[test]
+fn what_a_miner_handed_in_is_kept_without_a_key() {
+    let artifact = format!("sha256:{}", "c".repeat(64));
+    let uploaded = |encrypted: String| CommitRow {
+        challenge: "digits".into(),
+        encrypted_commit: encrypted,
+        committed_at: Some(7.25),
+        state: CommitState::Judged,
+        text: Some(format!("digits---{artifact}")),
+        artifact: Some(artifact.clone()),
+        artifact_digest: Some("c".repeat(64)),
+        batch_day: Some(DAY.into()),
+        score: Some(0.1),
+        penalty: Some(0.25),
+        accepted: Some(true),
+        judged_at: Some(9.0),
+        finalized_day: Some(DAY.into()),
+        ..CommitRow::sample(2, "miner")
+    };
+    let name = upload_name("miner", &"c".repeat(64));
+    let row = KeptCommit::new(uploaded(name.clone()), None).unwrap();
+    let row = row.checked().unwrap().row().0;
+    assert_eq!((row.encrypted_commit, row.key), (name.clone(), None));
+    // Whoever rewrites it cannot make it another artifact's, nor another miner's.
+    let mut other = KeptCommit::new(uploaded(name), None).unwrap();
+    other.artifact_digest = "d".repeat(64);
+    assert!(other.checked().is_err());
+    assert!(KeptCommit::new(uploaded("gAAAA".into()), None).is_none());
+}
+
+#[test]
 fn what_may_not_be_in_a_database_is_refused() {
     let good = serde_json::to_value(kept()).unwrap();
     assert!(read(good.clone()).is_ok());
