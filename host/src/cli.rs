@@ -58,7 +58,7 @@ enum Command {
     /// What miners submit.
     #[command(subcommand)]
     Artifact(artifact::Artifact),
-    /// Look at challenges.
+    /// Look at components of challenges.
     #[command(subcommand)]
     Plugin(plugin::Plugin),
     /// Look after the challenges of a host that serves.

@@ -7,6 +7,7 @@
 //! stored with who made it. [`watch`] compares records with what runs, at every
 //! change and every `registry.reconcile_s`.
 
+mod adopt;
 mod audit;
 mod check;
 mod credentials;
@@ -21,12 +22,14 @@ mod record;
 pub mod reference;
 mod seal;
 mod service;
+mod tags;
 pub mod tokens;
 
 pub use error::RegistryError;
 pub use fields::FieldProblem;
 pub use operations::{Created, Deleted};
-pub use reconcile::{ReconcileError, follow_tags, watch};
+pub use reconcile::{ReconcileError, watch};
 pub use record::{Identity, Record, Spec, Status, Track};
 pub use seal::{Seal, SealError, write_private};
 pub use service::{Edit, Registry};
+pub use tags::follow_tags;

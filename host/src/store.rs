@@ -11,6 +11,7 @@ mod backup;
 mod commit_row;
 mod commits;
 mod comparisons;
+mod credentials;
 mod deliver;
 mod evaluations;
 mod events;
@@ -34,6 +35,7 @@ pub use assignments::{
 };
 pub use commit_row::{CommitRow, CommitState};
 pub use commits::{Judged, Linked};
+pub use credentials::TokenRow;
 pub use evaluations::{EvaluationResult, EvaluationRow, Job, JobKey, QueueDepth};
 pub use events::{Event, NewEvent};
 pub use finalizations::{Finalization, FinalizationRow, Settled, WeightVectorRow};
@@ -44,7 +46,7 @@ pub use pages::{
     ClaimedCommit, CommitFilter, CommitSummary, EvaluationSummary, FinalizationSummary,
     MinerHistory, StandingKey, ViewSummary,
 };
-pub use registry::{AuditRow, Change, RegistryRow, TokenRow, VersionRow, Written};
+pub use registry::{AuditRow, Change, RegistryRow, VersionRow, Written};
 pub use submit::{Upload, Uploaded, upload_name};
 pub use validators::ValidatorNode;
 

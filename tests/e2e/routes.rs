@@ -38,7 +38,7 @@ routes = [
 /// Rules for the guest that does what it is told.
 const ROUTES: &str = "
 [challenges.routes]
-route_limits = { head_ms = 1000, stream_ms = 60000, concurrency = 4, concurrency_per_client = 3 }
+route_limits = { fuel = 100_000_000, head_ms = 1000, stream_ms = 60000, concurrency = 4, concurrency_per_client = 3 }
 ";
 
 /// A world with these guests, besides those that are there already, all of which run.

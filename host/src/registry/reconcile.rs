@@ -1,8 +1,8 @@
 //! What should run against what runs.
 
 use super::audit;
-use super::check::{can, describe};
-use super::record::{Identity, Record, Spec, Status, Track};
+use super::check::can;
+use super::record::{Record, Status, Track};
 use super::reference::ArtifactSource;
 use super::service::Registry;
 use crate::clock;
@@ -18,9 +18,9 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// What changes a record that is no operator.
-const FOLDER: &str = "folder";
+pub(super) const FOLDER: &str = "folder";
 const CONFIGURATION: &str = "configuration";
-const TAG: &str = "tag";
+pub(super) const TAG: &str = "tag";
 
 /// Why a pass did not come to its end.
 #[derive(Debug, thiserror::Error)]
@@ -51,29 +51,6 @@ pub async fn watch(registry: Registry, stop: CancellationToken) -> notify::Resul
             () = stop.cancelled() => return Ok(()),
             () = tokio::time::sleep(pause) => {}
             more = changes.next() => if !more { return Ok(()) },
-        }
-    }
-}
-
-/// Looks at the tags that are followed, every `registry.tag_poll_s`. Returns when
-/// cancelled.
-pub async fn follow_tags(registry: Registry, stop: CancellationToken) {
-    let pause = Duration::from_secs_f64(registry.0.config.registry.tag_poll_s);
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = tokio::time::sleep(pause) => {}
-        }
-        match registry.records().await {
-            Ok(records) => {
-                for record in records {
-                    if record.spec.identity.track == Track::Tag && record.status != Status::Disabled
-                    {
-                        stop.run_until_cancelled(registry.follow_tag(&record)).await;
-                    }
-                }
-            }
-            Err(error) => tracing::error!(%error, "cannot look at tags"),
         }
     }
 }
@@ -179,125 +156,9 @@ impl Registry {
         }
     }
 
-    /// Takes up the components in the drop folder: a new challenge gets a record, a
-    /// new version of one that follows the folder becomes its version.
-    async fn adopt(&self) -> Result<(), StoreError> {
-        for (path, candidate) in self.plugins().candidates() {
-            let adopted = self.adopt_one(&path, &candidate).await?;
-            if let Err(rejection) = adopted {
-                self.0.loader.reject_file(&path, rejection);
-            }
-        }
-        Ok(())
-    }
-
-    async fn adopt_one(
-        &self,
-        path: &Path,
-        candidate: &Arc<Candidate>,
-    ) -> Result<Result<(), Rejection>, StoreError> {
-        let slug = &candidate.description.name;
-        let digest = candidate.component.digest();
-        let row = self.0.store.registry_record(slug.clone()).await?;
-        let Some(row) = row else {
-            return self.adopt_new(path, candidate).await;
-        };
-        let record = Record::from_row(row)?;
-        if record.spec.identity.track != Track::Folder {
-            if record.digest == digest {
-                self.plugins().judge_file(path, Ok(PluginState::Described));
-                return Ok(Ok(()));
-            }
-            let reason = format!(
-                "the record of {slug} pins sha256:{}: set track to folder to have the file run",
-                record.digest
-            );
-            return Ok(Err(Rejection::new("pinned", reason)));
-        }
-        if let Some(other) = self.file_of(&record).filter(|other| other != path)
-            && self.holds(&other, slug)
-        {
-            let reason = format!("another file has the challenge {slug:?} already");
-            return Ok(Err(Rejection::new("duplicate_name", reason)));
-        }
-        let reference = artifact_of(path);
-        if record.digest == digest && record.spec.identity.artifact == reference {
-            return Ok(Ok(()));
-        }
-        let mut changed = record.clone();
-        describe(&mut changed, candidate, digest.to_owned());
-        changed.spec.identity.artifact = reference;
-        if record.status == Status::Active
-            && let Err(rejection) = self.prepare(&changed, candidate).await
-        {
-            return Ok(Err(rejection));
-        }
-        self.record_change(&record, changed, FOLDER, "update")
-            .await?;
-        Ok(Ok(()))
-    }
-
-    async fn adopt_new(
-        &self,
-        path: &Path,
-        candidate: &Arc<Candidate>,
-    ) -> Result<Result<(), Rejection>, StoreError> {
-        let slug = &candidate.description.name;
-        let status = if self.0.config.registry.auto_activate {
-            Status::Active
-        } else {
-            Status::Draft
-        };
-        let now = clock::unix_now();
-        let mut record = Record {
-            slug: slug.clone(),
-            status,
-            spec: Spec {
-                identity: Identity::new(slug, artifact_of(path), Track::Folder),
-                given: self.0.config.challenge(slug),
-            },
-            digest: String::new(),
-            version: String::new(),
-            capabilities: Vec::new(),
-            origin: FOLDER.into(),
-            revision: 0,
-            created_at: now,
-            updated_at: now,
-        };
-        describe(
-            &mut record,
-            candidate,
-            candidate.component.digest().to_owned(),
-        );
-        // What it can do now, a later version must be able to do as well.
-        record.spec.identity.required_capabilities = record.capabilities.iter().cloned().collect();
-        if status == Status::Active
-            && let Err(rejection) = self.prepare(&record, candidate).await
-        {
-            return Ok(Err(rejection));
-        }
-        let change = Change {
-            at: now,
-            actor: FOLDER.into(),
-            action: "create",
-            changes: audit::difference(None, &record),
-        };
-        let reference = record.spec.identity.artifact.clone();
-        self.0
-            .store
-            .put_record(record.to_row()?, reference, None, change, None)
-            .await?;
-        tracing::info!(
-            challenge = slug,
-            status = status.name(),
-            "challenge registered"
-        );
-        Ok(Ok(()))
-    }
-
     /// Stores a change that no operator made. If an operator was faster, the next
     /// pass looks again.
-    async fn record_change(
+    pub(super) async fn record_change(
         &self,
         before: &Record,
         changed: Record,
@@ -324,23 +185,12 @@ impl Registry {
     }
 
     /// The file of the drop folder that a record follows.
-    fn file_of(&self, record: &Record) -> Option<PathBuf> {
+    pub(super) fn file_of(&self, record: &Record) -> Option<PathBuf> {
         match record.spec.identity.source()? {
             ArtifactSource::File(name) if record.spec.identity.track == Track::Folder => {
                 Some(self.0.config.plugins.dir.join(name))
             }
             _ => None,
-        }
-    }
-
-    /// Whether a file of the drop folder has this challenge, or may have: what is
-    /// broken now held it before.
-    fn holds(&self, path: &Path, slug: &str) -> bool {
-        let candidates = self.plugins().candidates();
-        let candidate = candidates.iter().find(|(of, _)| of == path);
-        match candidate {
-            Some((_, candidate)) => candidate.description.name == slug,
-            None => self.plugins().has_file(path),
         }
     }
 
@@ -493,7 +343,7 @@ impl Registry {
 
     /// Makes a challenge that can be called of a component, as the record says: it is
     /// ready for traffic then.
-    async fn prepare(
+    pub(super) async fn prepare(
         &self,
         record: &Record,
         candidate: &Candidate,
@@ -513,49 +363,8 @@ impl Registry {
         };
         self.0.loader.configure(candidate, wanted).await
     }
-
-    /// Takes up what a followed tag points to now, if that is something else and fit.
-    async fn follow_tag(&self, record: &Record) {
-        let Some(ArtifactSource::Oci(reference)) = record.spec.identity.source() else {
-            return;
-        };
-        let slug = record.slug.as_str();
-        let refused = |reason: String| {
-            tracing::warn!(challenge = slug, reason, "the followed tag is not taken up");
-            self.plugins().journal(slug).note(&format!("tag: {reason}"));
-        };
-        match self.0.puller.resolve(&reference).await {
-            Err(error) => return refused(error.to_string()),
-            Ok(manifest) => {
-                let tags = self.0.tags.lock().unwrap_or_else(PoisonError::into_inner);
-                if tags.get(slug) == Some(&manifest) {
-                    return;
-                }
-            }
-        }
-        let digest = match self.fetch(record).await {
-            Ok(digest) if digest == record.digest => return,
-            Ok(digest) => digest,
-            Err(error) => return refused(error.to_string()),
-        };
-        match self.check(record.clone(), digest, None).await {
-            Ok(changed) => {
-                if let Err(error) = self.record_change(record, changed, TAG, "update").await {
-                    tracing::error!(challenge = slug, %error, "cannot take up the followed tag");
-                }
-                self.reconcile(slug, false).await;
-            }
-            Err(error) => refused(error.to_string()),
-        }
-    }
 }
 
 fn no_file(file: &Path) -> Rejection {
     Rejection::new("no_file", format!("{} is not there", file.display()))
-}
-
-/// The reference of a file of the drop folder.
-fn artifact_of(path: &Path) -> String {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    format!("file:{name}")
 }

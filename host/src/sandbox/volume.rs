@@ -35,7 +35,7 @@ struct Usage {
 #[derive(Debug)]
 pub(super) struct VolumeWatch {
     directory: PathBuf,
-    max_bytes: u64,
+    limit: Usage,
     /// What it may not outgrow: its limit, or what it had before if that was more,
     /// so that a guest can still make room.
     bound: Usage,
@@ -55,6 +55,14 @@ impl VolumeWatch {
     ///
     /// [`Outcome::Unavailable`]: it cannot be looked at.
     pub(super) async fn begin(directory: &Path, max_bytes: u64) -> Result<Self, PluginError> {
+        let limit = Usage {
+            bytes: max_bytes,
+            files: MAX_FILES,
+        };
+        VolumeWatch::within(directory, limit).await
+    }
+
+    async fn within(directory: &Path, limit: Usage) -> Result<Self, PluginError> {
         let directory = directory.to_owned();
         let before = look(&directory).await.0.map_err(|error| {
             let message = format!("cannot open {}: {error}", directory.display());
@@ -62,12 +70,12 @@ impl VolumeWatch {
         })?;
         Ok(VolumeWatch {
             bound: Usage {
-                bytes: before.bytes.max(max_bytes),
-                files: before.files.max(MAX_FILES),
+                bytes: before.bytes.max(limit.bytes),
+                files: before.files.max(limit.files),
             },
             next: pause(PAUSE),
             directory,
-            max_bytes,
+            limit,
         })
     }
 
@@ -75,7 +83,7 @@ impl VolumeWatch {
     /// read: else each call could add what it writes before it is stopped.
     pub(super) fn perms(&self) -> FsPerms {
         let much = |limit: u64| limit.saturating_add(limit / 4);
-        if self.bound.bytes > much(self.max_bytes) || self.bound.files > much(MAX_FILES) {
+        if self.bound.bytes > much(self.limit.bytes) || self.bound.files > much(self.limit.files) {
             FsPerms::ReadOnly
         } else {
             FsPerms::ReadWrite
@@ -115,10 +123,10 @@ impl VolumeWatch {
     fn check(&self, usage: Usage) -> Result<(), PluginError> {
         let message = if usage.bytes > self.bound.bytes {
             let Usage { bytes, .. } = usage;
-            format!("its volume is full: {bytes} of {} bytes", self.max_bytes)
+            format!("its volume is full: {bytes} of {} bytes", self.limit.bytes)
         } else if usage.files > self.bound.files {
             let Usage { files, .. } = usage;
-            format!("its volume is full: {files} of {MAX_FILES} files")
+            format!("its volume is full: {files} of {} files", self.limit.files)
         } else {
             return Ok(());
         };
@@ -261,6 +269,26 @@ mod tests {
         assert!(bytes(directory.path()) >= 1 << 20);
         drop(file);
         assert_eq!(bytes(directory.path()), 0);
+    }
+
+    #[tokio::test]
+    async fn files_and_directories_are_counted_as_well() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path();
+        let limit = Usage {
+            bytes: 1 << 20,
+            files: 3,
+        };
+        fs::write(root.join("a"), "").unwrap();
+        let watch = VolumeWatch::within(root, limit).await.unwrap();
+        fs::create_dir(root.join("b")).unwrap();
+        fs::write(root.join("b/c"), "").unwrap();
+        assert_eq!(watch.finish().await, Ok(()));
+        let watch = VolumeWatch::within(root, limit).await.unwrap();
+        fs::write(root.join("b/d"), "").unwrap();
+        let error = watch.finish().await.unwrap_err();
+        assert_eq!(error.outcome, Outcome::Denied);
+        assert_eq!(error.message, "its volume is full: 4 of 3 files");
     }
 
     #[tokio::test]

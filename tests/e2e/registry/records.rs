@@ -66,7 +66,8 @@ fn a6_06_nan_emission_and_null_patch_fields_are_422() {
         let refused = patch(&server, "challenges/digits", &change);
         let mut told = fields(&refused);
         let mut named: Vec<String> = named.iter().map(|field| (*field).to_owned()).collect();
-        (told.sort(), named.sort());
+        told.sort();
+        named.sort();
         assert_eq!(told, named, "{change}");
     }
     let authorization = format!("Bearer {}", server.token());

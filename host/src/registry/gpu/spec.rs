@@ -127,7 +127,8 @@ impl GpuServer {
 /// Whether a server may be called that: [`ID`].
 pub(super) fn is_id(id: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-');
-    matches!(id.len(), 1..=128) && id.bytes().all(allowed)
+    // Clients take the dots for steps of a path.
+    matches!(id.len(), 1..=128) && !matches!(id, "." | "..") && id.bytes().all(allowed)
 }
 
 /// An address to put a path after.
