@@ -282,6 +282,9 @@ pub struct Weights {
 pub struct Sandbox {
     /// Calls of plugins at a time, 1 to 1,024. Default: as many as there are cores.
     pub max_concurrent_calls: Option<u32>,
+    /// Requests to challenges' own routes that are answered at a time, of all
+    /// challenges together, 1 to 1,024. Default: 64.
+    pub max_route_calls: u32,
     /// Size that the compile cache may have, in bytes. Default: 1 GiB.
     pub cache_max_bytes: u64,
     /// Whether to reserve the memory of all calls ahead. Default: yes.
@@ -292,6 +295,7 @@ impl Default for Sandbox {
     fn default() -> Self {
         Sandbox {
             max_concurrent_calls: None,
+            max_route_calls: 64,
             cache_max_bytes: 1 << 30,
             pooling: true,
         }
@@ -349,6 +353,10 @@ impl Config {
                 "sandbox.max_concurrent_calls",
                 self.sandbox.max_concurrent_calls.unwrap_or(1).into(),
             ),
+            (
+                "sandbox.max_route_calls",
+                self.sandbox.max_route_calls.into(),
+            ),
         ];
         if let Some((key, _)) = at_least_one.into_iter().find(|(_, value)| *value == 0) {
             return Err(ConfigError::key(key, "must be at least 1"));
@@ -368,6 +376,11 @@ impl Config {
             (
                 "sandbox.max_concurrent_calls",
                 self.sandbox.max_concurrent_calls.unwrap_or(1) as usize,
+                1_024,
+            ),
+            (
+                "sandbox.max_route_calls",
+                self.sandbox.max_route_calls as usize,
                 1_024,
             ),
         ];

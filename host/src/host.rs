@@ -280,6 +280,7 @@ fn sandbox_config(config: &Config) -> SandboxConfig {
             .sandbox
             .max_concurrent_calls
             .unwrap_or(default.max_concurrent_calls),
+        max_route_calls: config.sandbox.max_route_calls,
         max_memory_bytes,
         max_table_elements,
         pooling: config.sandbox.pooling,

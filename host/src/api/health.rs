@@ -45,6 +45,8 @@ pub(super) async fn readyz(State(app): State<App>) -> Result<&'static str, Probl
 
 /// `GET /metrics`: everything that is counted, in the OpenMetrics text format.
 pub(super) async fn metrics(State(app): State<App>) -> impl IntoResponse {
+    let free = app.sandbox.free_route_calls();
+    app.metrics.set_route_places_free(free);
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, content_type)], app.metrics.encode())
 }

@@ -30,6 +30,7 @@ pub(super) struct Master {
     route_seconds: Seconds,
     route_fuel: Family<ChallengeLabels, Counter>,
     route_open: Family<ChallengeLabels, Gauge>,
+    route_places_free: Gauge,
     route_refusals: Family<CallLabels, Counter>,
     uploads: Family<CallLabels, Counter>,
     admin_refusals: Family<OutcomeLabels, Counter>,
@@ -59,6 +60,7 @@ impl Default for Master {
             route_seconds: Family::new_with_constructor(seconds),
             route_fuel: Family::default(),
             route_open: Family::default(),
+            route_places_free: Gauge::default(),
             route_refusals: Family::default(),
             uploads: Family::default(),
             admin_refusals: Family::default(),
@@ -115,6 +117,11 @@ impl Master {
             "route_open",
             "Requests that challenges' own routes are answering now",
             self.route_open.clone(),
+        );
+        r.register(
+            "route_places_free",
+            "Requests to challenges' own routes that could be taken now",
+            self.route_places_free.clone(),
         );
         r.register(
             "route_refusals",
@@ -228,6 +235,12 @@ impl Metrics {
         master.route_fuel.get_or_create(&of).inc_by(fuel);
         let seconds = master.route_seconds.get_or_create(&of);
         seconds.observe(elapsed.as_secs_f64());
+    }
+
+    /// How many more requests to challenges' own routes could be taken now.
+    pub fn set_route_places_free(&self, places: usize) {
+        let places = i64::try_from(places).unwrap_or(i64::MAX);
+        self.master.route_places_free.set(places);
     }
 
     /// A request to a challenge's routes was refused by the host.

@@ -30,7 +30,7 @@ pub struct ActivePlugin {
     /// SHA-256 of the settings.
     pub settings_digest: String,
     /// What results depend on beside plugin, settings and artifact: the sandbox's
-    /// [identity](Sandbox::identity), and the limits below.
+    /// [identity](crate::sandbox::Sandbox::identity), and the limits below.
     pub engine: String,
     /// What a call may take.
     pub limits: Limits,

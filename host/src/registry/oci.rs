@@ -6,7 +6,7 @@
 //! the size, while it comes: nothing that a registry says is believed.
 //!
 //! The registry, those that it redirects to, and who gives it tokens are all asked
-//! through a [`Reach`], because each of them may name the next.
+//! through a `Reach`, because each of them may name the next.
 
 mod challenge;
 mod credentials;

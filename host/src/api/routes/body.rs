@@ -5,6 +5,7 @@ use crate::sandbox::{PluginError, RouteBody};
 use axum::body::{Body, Bytes, HttpBody};
 use http_body::Frame;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
@@ -19,14 +20,14 @@ pub(super) struct Answer {
     body: RouteBody,
     /// Ends it, if it would not end by itself.
     stop: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
-    _held: Held,
+    _held: Arc<Held>,
 }
 
 impl Answer {
     pub(super) fn new(
         body: RouteBody,
         stop: Option<WaitForCancellationFutureOwned>,
-        held: Held,
+        held: Arc<Held>,
     ) -> Self {
         Answer {
             body,

@@ -2,9 +2,10 @@
 
 use super::body::Answer;
 use super::headers::{self, Verified, Vouched};
-use super::{Admitted, Routes};
+use super::{Admitted, Held, Routes};
 use crate::api::problem::Problem;
 use crate::clock;
+use crate::plugins::ActivePlugin;
 use crate::sandbox::submissions::SubmitError;
 use crate::sandbox::{CallContext, Outcome, PluginError, RouteBody, RouteCall, Submit};
 use axum::body::Body;
@@ -62,6 +63,8 @@ async fn call(
         Instant::now(),
     );
     metrics.route_began(&name);
+    let held = Arc::new(admitted.held);
+    let place = Arc::clone(&held);
     let call = RouteCall {
         secrets: plugin.secrets.clone(),
         outbound: Arc::clone(&plugin.outbound),
@@ -71,12 +74,14 @@ async fn call(
         ended: Some(Box::new(move |called| {
             let outcome = called.outcome().code();
             metrics.route_ended(&name, outcome, begun.elapsed(), called.report.fuel);
+            // A guest that goes on after its answer has its place for as long.
+            drop(place);
         })),
         ..RouteCall::new(context, limits, plugin.grants.clone())
     };
     let answer = plugin.component.handle(&routes.sandbox, call, request);
     let answer = answer.await.map_err(|error| failed(challenge, &error))?;
-    outside(routes, admitted, answer)
+    outside(routes, &admitted.plugin, held, answer)
 }
 
 /// The request as the challenge gets it: its path from the challenge's own root on.
@@ -109,10 +114,10 @@ fn inside(
 /// The answer as the client gets it.
 fn outside(
     routes: &Routes,
-    admitted: Admitted,
+    plugin: &ActivePlugin,
+    held: Arc<Held>,
     answer: http::Response<RouteBody>,
 ) -> Result<Response, Problem> {
-    let Admitted { plugin, held, .. } = admitted;
     let challenge = plugin.name();
     let (mut parts, body) = answer.into_parts();
     let invalid = |why: &str| {

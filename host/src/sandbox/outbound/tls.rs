@@ -1,55 +1,32 @@
 //! TLS to servers that the system trusts.
 
-use std::path::{Path, PathBuf};
+use rustls_native_certs::load_native_certs;
+use std::io;
 use std::sync::Arc;
-use std::{env, io};
 use tokio::sync::OnceCell;
 use tokio::task::spawn_blocking;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::CertificateDer;
-use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
-
-/// Names another file of certificates, as with OpenSSL.
-const CERTIFICATES: &str = "SSL_CERT_FILE";
-
-/// Where systems keep the certificates that they trust.
-const BUNDLES: [&str; 5] = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-];
 
 /// A connector, made when it is first needed.
 pub(super) async fn connector() -> io::Result<TlsConnector> {
     static CONNECTOR: OnceCell<TlsConnector> = OnceCell::const_new();
-    let make = || async { spawn_blocking(|| trusting(&bundle()?)).await? };
+    let make = || async {
+        // What is no certificate there is passed over.
+        spawn_blocking(|| trusting(load_native_certs().certs)).await?
+    };
     CONNECTOR.get_or_try_init(make).await.cloned()
 }
 
-fn bundle() -> io::Result<PathBuf> {
-    if let Some(path) = env::var_os(CERTIFICATES) {
-        return Ok(path.into());
-    }
-    let found = BUNDLES.iter().map(PathBuf::from).find(|path| path.exists());
-    found.ok_or_else(|| {
-        let message = format!("no certificates of the system found; name them in {CERTIFICATES}");
-        io::Error::new(io::ErrorKind::NotFound, message)
-    })
-}
-
-/// A connector that trusts the certificates in a PEM file. What is no certificate
-/// there is passed over.
-fn trusting(bundle: &Path) -> io::Result<TlsConnector> {
-    let certificates = CertificateDer::pem_file_iter(bundle).map_err(io::Error::other)?;
+/// A connector that trusts these certificates.
+fn trusting(certificates: Vec<CertificateDer<'static>>) -> io::Result<TlsConnector> {
     let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(certificates.flatten());
+    roots.add_parsable_certificates(certificates);
     if roots.is_empty() {
-        let message = format!("no certificate in {}", bundle.display());
-        return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+        let message = "the system trusts no certificate: name a file in SSL_CERT_FILE";
+        return Err(io::Error::new(io::ErrorKind::NotFound, message));
     }
     let provider = Arc::new(aws_lc_rs::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider)
@@ -64,10 +41,12 @@ fn trusting(bundle: &Path) -> io::Result<TlsConnector> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::{Path, PathBuf};
     use tokio::io::AsyncWriteExt;
     use tokio::net::{TcpListener, TcpStream};
     use tokio_rustls::TlsAcceptor;
     use tokio_rustls::rustls::ServerConfig;
+    use tokio_rustls::rustls::pki_types::pem::PemObject;
     use tokio_rustls::rustls::pki_types::{PrivateKeyDer, ServerName};
 
     fn testdata(name: &str) -> PathBuf {
@@ -95,7 +74,8 @@ mod tests {
                 let _ = stream.shutdown().await;
             }
         });
-        let connector = trusting(&testdata(authority)).unwrap();
+        let authority = CertificateDer::from_pem_file(testdata(authority)).unwrap();
+        let connector = trusting(vec![authority]).unwrap();
         let name = ServerName::try_from(name.to_owned()).unwrap();
         let stream = TcpStream::connect(address).await.unwrap();
         let connected = connector.connect(name, stream).await.map(drop);
@@ -118,9 +98,8 @@ mod tests {
     }
 
     #[test]
-    fn a_file_without_a_certificate_is_told_of() {
-        let error = trusting(&testdata("server.key")).err().unwrap();
-        assert!(error.to_string().contains("no certificate in"), "{error}");
-        assert!(trusting(&testdata("absent.pem")).is_err());
+    fn a_system_that_trusts_nobody_is_told_of() {
+        let error = trusting(Vec::new()).err().unwrap();
+        assert!(error.to_string().contains("SSL_CERT_FILE"), "{error}");
     }
 }
