@@ -46,6 +46,7 @@ use ciphertexts::Ciphertexts;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
+use utoipa::openapi::OpenApi;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
 use utoipa_axum::routes;
 
@@ -99,7 +100,7 @@ pub fn routers(
         streams: Arc::new(Semaphore::new(places)),
         stop: stop.clone(),
     }));
-    let (mut public, document) = public().split_for_parts();
+    let (mut public, document) = described();
     if config.public.metrics {
         public = public.route("/metrics", get(health::metrics));
     }
@@ -114,7 +115,14 @@ pub fn routers(
     (finish(public, config, &app), finish(admin, config, &app))
 }
 
-/// Every public route, each with its documentation.
+/// The public routes but those of [`routes`], and the documentation of all.
+fn described() -> (Router<App>, OpenApi) {
+    let (router, mut document) = public().split_for_parts();
+    document.merge(routes::document());
+    (router, document)
+}
+
+/// The public routes but those of [`routes`], each with its documentation.
 fn public() -> OpenApiRouter<App> {
     let pages = OpenApiRouter::default()
         .routes(routes!(plugins::list))

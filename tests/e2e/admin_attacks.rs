@@ -51,6 +51,39 @@ fn operations(server: &Server) -> Vec<(String, String)> {
 }
 
 #[test]
+fn the_public_is_not_told_of_files_whose_challenges_are_no_public_ones() {
+    let world = World::new().with_digits();
+    let server = world.serve(&["registry.auto_activate=false"]);
+    let files = |list: Response| -> Vec<String> {
+        let list = list.json();
+        let plugins = list["plugins"].as_array().unwrap().iter();
+        let files = plugins.map(|plugin| plugin["file"].as_str().unwrap().to_owned());
+        files.collect()
+    };
+    let public = || files(server.get("/v1/plugins"));
+    let operate = |operation: &str| {
+        let path = format!("/v1/admin/challenges/digits/{operation}");
+        let done = server.admin("POST", &path, None, &[]);
+        assert_eq!(done.status, 200, "{done:?}");
+    };
+    until("the draft is made", || {
+        server.admin_get("/v1/admin/challenges/digits").status == 200
+    });
+    for (operation, seen) in [
+        (None, false),
+        (Some("activate"), true),
+        (Some("deactivate"), true),
+        (Some("disable"), false),
+    ] {
+        operation.into_iter().for_each(operate);
+        let expected: &[&str] = if seen { &["digits.wasm"] } else { &[] };
+        assert_eq!(public(), expected, "{operation:?}");
+        assert_eq!(files(server.admin_get("/v1/plugins")), ["digits.wasm"]);
+    }
+    server.stop();
+}
+
+#[test]
 fn nothing_is_told_or_done_without_a_token() {
     let world = World::new().with_digits();
     let mut server = world.serve(&[]);

@@ -2,7 +2,9 @@
 
 use crate::http::Response;
 use crate::routes::{Signed, answers, register, serve, serve_with};
-use crate::support::{World, connect, parse, send, until};
+use crate::support::{Server, World, connect, parse, send, until};
+use proctor_host::chain::Hotkey;
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -388,6 +390,131 @@ fn a_signed_request_counts_once_whatever_is_killed() {
         statuses.iter().all(|status| [200, 409].contains(status)),
         "{statuses:?}"
     );
+    server.stop();
+}
+
+/// An upload of a miner to the guest that answers what it is told.
+fn upload<'a>(world: &World, nonce: &'a str, body: &'a [u8]) -> Signed<'a> {
+    Signed {
+        challenge: "answers",
+        method: "POST",
+        path: "/challenges/answers/submissions",
+        nonce,
+        at: world.now(),
+        body,
+    }
+}
+
+/// Sends these at the same time, and returns their statuses, sorted.
+fn at_once(server: &Server, miner: &Hotkey, requests: &[Signed<'_>]) -> Vec<u16> {
+    let barrier = Barrier::new(requests.len());
+    let mut statuses: Vec<u16> = std::thread::scope(|scope| {
+        let threads: Vec<_> = requests
+            .iter()
+            .map(|request| {
+                let (headers, address) = (request.headers(miner), &server.public);
+                let barrier = &barrier;
+                scope.spawn(move || {
+                    let headers: Vec<_> = headers.iter().map(|(n, v)| (*n, v.as_str())).collect();
+                    barrier.wait();
+                    send(
+                        address,
+                        request.method,
+                        request.path,
+                        &headers,
+                        request.body,
+                    )
+                    .status
+                })
+            })
+            .collect();
+        let joined = threads.into_iter().map(|thread| thread.join().unwrap());
+        joined.collect()
+    });
+    statuses.sort_unstable();
+    statuses
+}
+
+/// Names of all files in the artifact store.
+fn stored(world: &World) -> BTreeSet<String> {
+    let files = fs::read_dir(world.data().join("artifacts")).unwrap();
+    let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+    names.collect()
+}
+
+#[test]
+fn a_nonce_has_one_artifact_kept() {
+    let (world, server, miner) = answers();
+    let first = upload(&world, "once", b"first");
+    assert_eq!(first.send(&server, &first.headers(&miner)).status, 200);
+    let kept = stored(&world);
+    assert_eq!(kept.len(), 1, "{kept:?}");
+    for body in [&b"second"[..], b"third"] {
+        let again = upload(&world, "once", body);
+        again
+            .send(&server, &again.headers(&miner))
+            .assert_problem(409, "replayed");
+    }
+    assert_eq!(stored(&world), kept);
+
+    // Of many at once as well.
+    let bodies: Vec<String> = (0..8).map(|index| format!("race {index}")).collect();
+    let race = bodies.iter();
+    let race = race.map(|body| upload(&world, "race", body.as_bytes()));
+    let statuses = at_once(&server, &miner, &race.collect::<Vec<_>>());
+    assert_eq!(statuses, [200, 409, 409, 409, 409, 409, 409, 409]);
+    assert_eq!(stored(&world).len(), 2);
+    server.stop();
+}
+
+#[test]
+fn a_miner_uploads_a_hundred_times_a_day_and_no_more_are_kept() {
+    let (world, server, miner) = answers();
+    let nonces: Vec<String> = (0..105).map(|index| format!("n{index}")).collect();
+    let uploads: Vec<Signed<'_>> = nonces
+        .iter()
+        .map(|nonce| upload(&world, nonce, nonce.as_bytes()))
+        .collect();
+    let (first, rest) = uploads.split_at(96);
+    let (last, one_more) = rest.split_at(8);
+    for one in first {
+        let response = one.send(&server, &one.headers(&miner));
+        assert_eq!(response.status, 200, "{response:?}");
+    }
+    let statuses = at_once(&server, &miner, last);
+    assert_eq!(statuses, [200, 200, 200, 200, 429, 429, 429, 429]);
+    assert_eq!(stored(&world).len(), 100);
+    let refused = one_more[0].send(&server, &one_more[0].headers(&miner));
+    refused.assert_problem(429, "too_many_uploads");
+    assert_eq!(refused.header("retry-after"), "3600");
+    server.stop();
+}
+
+#[test]
+fn what_is_kept_is_counted_when_its_miner_leaves() {
+    let (world, server, miner) = answers();
+    for index in 0..20 {
+        let (nonce, body) = (format!("n{index}"), format!("{index:09999}"));
+        let one = upload(&world, &nonce, body.as_bytes());
+        let headers = one.headers(&miner);
+        let lines: String = headers
+            .iter()
+            .map(|(n, v)| format!("{n}: {v}\r\n"))
+            .collect();
+        let before = stored(&world);
+        let mut stream = connect(&server.public);
+        let head = format!("POST {} HTTP/1.1\r\nhost: x\r\n{lines}", one.path);
+        let request = format!("{head}content-length: {}\r\n\r\n{body}", body.len());
+        stream.write_all(request.as_bytes()).unwrap();
+        let start = Instant::now();
+        // It leaves at the moment at which there is something in the store.
+        while stored(&world).is_subset(&before) {
+            assert!(start.elapsed() < Duration::from_secs(60), "{index}");
+            std::thread::yield_now();
+        }
+        drop(stream);
+        one.send(&server, &headers).assert_problem(409, "replayed");
+    }
     server.stop();
 }
 

@@ -38,7 +38,7 @@ routes = [
 /// Rules for the guest that does what it is told.
 const ROUTES: &str = "
 [challenges.routes]
-route_limits = { fuel = 100_000_000, head_ms = 1000, stream_ms = 60000, concurrency = 4, concurrency_per_client = 3 }
+route_limits = { fuel = 150_000_000, head_ms = 1000, stream_ms = 60000, concurrency = 4, concurrency_per_client = 3 }
 ";
 
 /// A world with these guests, besides those that are there already, all of which run.
@@ -364,10 +364,22 @@ fn a_rule_for_signatures_holds_however_the_path_is_written() {
         ("GET", "/x/../signed"),
         ("GET", "/x/%2e%2E/./signed"),
         ("PATCH", "/signed/%61"),
+        ("purge", "/signed/x"),
     ] {
         let path = format!("/challenges/answers{path}");
         let response = send(&server.public, method, &path, &[], b"");
         assert_eq!(response.status, 401, "{method} {path}: {response:?}");
+    }
+    // A guest may take these for the same.
+    for (method, path) in [
+        ("get", "/signed"),
+        ("Head", "/signed"),
+        ("post", "/submissions"),
+        ("pOST", "/x"),
+    ] {
+        let path = format!("/challenges/answers{path}");
+        let response = send(&server.public, method, &path, &[], b"");
+        response.assert_problem(400, "bad_method");
     }
     for (method, path) in [("POST", "/signed"), ("GET", "/Signed"), ("GET", "/signedx")] {
         let path = format!("/challenges/answers{path}");
@@ -587,6 +599,8 @@ fn a_challenge_sees_its_own_paths_and_no_private_one_is_asked() {
         "/%c0%af",
         "/%zz",
         "/%252e%252e/x",
+        "/%25zz/%252e%252e/internal/x",
+        "/%2573igned",
         "/../x",
     ] {
         let response = server.get(&format!("/challenges/answers{path}"));

@@ -2,7 +2,7 @@
 
 use super::routes_setup::{Alone, limits};
 use super::setup::{WORLD, beside};
-use proctor_host::sandbox::{Grants, Outcome, RouteCall};
+use proctor_host::sandbox::{Blame, Grants, Outcome, RouteCall};
 use serde_json::json;
 use std::fs;
 use tempfile::TempDir;
@@ -19,7 +19,7 @@ fn volume() -> (TempDir, Grants) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_call_that_outgrows_its_volume_is_denied() {
+async fn a_scored_call_whose_volume_is_full_can_be_tried_again() {
     let (_directory, grants) = volume();
     let write = |bytes: usize| {
         let step = json!({"op": "write", "path": "/data/a", "text": "x".repeat(bytes)});
@@ -29,7 +29,11 @@ async fn a_call_that_outgrows_its_volume_is_denied() {
     assert_eq!(called.result.unwrap(), json!([{"ok": ""}]));
     let called = beside(WORLD.look(write(1_100_000), &grants)).await;
     let error = called.result.unwrap_err();
-    assert_eq!(error.outcome, Outcome::Denied);
+    // Who filled it may have been a route.
+    assert_eq!(
+        (error.outcome, error.blame),
+        (Outcome::Unavailable, Blame::Host)
+    );
     assert!(error.message.contains("its volume is full"), "{error}");
     assert!(error.message.ends_with("of 1048576 bytes"), "{error}");
     // It may make room.
@@ -49,6 +53,18 @@ async fn a_volume_that_is_much_too_full_can_only_be_read() {
     let seen = called.result.unwrap();
     assert!(seen[0]["error"].is_string(), "{seen}");
     assert_eq!(seen[1], json!({"ok": "a"}));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_scored_call_that_gives_up_without_room_can_be_tried_again() {
+    for (bytes, expected) in [(2 << 20, Outcome::Unavailable), (1 << 19, Outcome::Trap)] {
+        let (directory, grants) = volume();
+        fs::write(directory.path().join("a"), vec![b'a'; bytes]).unwrap();
+        let called = beside(WORLD.look(json!({"do": "panic"}), &grants)).await;
+        let error = called.result.unwrap_err();
+        assert_eq!(error.outcome, expected, "{error}");
+        assert!(error.message.contains("the answer is 42"), "{error}");
+    }
 }
 
 /// A gigabyte takes longer to write than the host takes to look.

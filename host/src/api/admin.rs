@@ -5,11 +5,13 @@ mod auth;
 mod body;
 mod challenges;
 mod components;
+mod document;
 mod gpu_servers;
 mod idempotency;
 mod lockout;
 mod logs;
 mod precondition;
+mod queries;
 mod stamp;
 mod tls;
 mod views;
@@ -25,6 +27,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::get;
 use idempotency::Idempotency;
+use queries::Queries;
 use std::sync::Arc;
 use tls::TlsError;
 use utoipa_axum::router::OpenApiRouter;
@@ -76,14 +79,16 @@ impl Protection {
 /// host's health and what is public knowledge.
 pub(super) fn router(app: &App, protection: &Protection) -> Router<App> {
     let (described, document) = described(app).split_for_parts();
+    let queries = Queries::of(&document);
     let idempotency = Idempotency::new(app.store.clone(), app.registry().seal().clone());
     described
         .layer(from_fn_with_state(Arc::new(idempotency), idempotency::once))
+        .layer(from_fn_with_state(Arc::new(queries), queries::known))
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(health::metrics))
         .merge(state_pages())
-        .merge(openapi::routes(&document))
+        .merge(openapi::routes(&document::complete(document)))
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
         .layer(from_fn_with_state(
@@ -125,7 +130,7 @@ fn described(app: &App) -> OpenApiRouter<App> {
 
 fn state_pages() -> Router<App> {
     Router::new()
-        .route("/v1/plugins", get(plugins::list))
+        .route("/v1/plugins", get(plugins::list_all))
         .route("/v1/state/validators", get(state::validators))
         .route("/v1/state/validators/{uid}/commits", get(state::claims))
         .route("/v1/state/commits", get(state::commits))

@@ -1,7 +1,7 @@
 //! `GET /v1/challenges/dashboard.svg`: how the challenges do, as a picture to put into
 //! pages.
 
-use super::problem::Problem;
+use super::problem::{Problem, ProblemDetails};
 use super::registry::is_public;
 use super::routes::Routes;
 use crate::plugins::RunState;
@@ -42,6 +42,20 @@ struct Line {
     last_day: Option<String>,
 }
 
+/// How the challenges do, as a picture to put into pages
+///
+/// The first 50 by slug, and how many more there are.
+#[utoipa::path(
+    get,
+    path = "/v1/challenges/dashboard.svg",
+    operation_id = "get_dashboard",
+    tag = "challenges",
+    responses(
+        (status = 200, body = String, content_type = "image/svg+xml", description = "A table"),
+        (status = 503, body = ProblemDetails, content_type = "application/problem+json",
+            description = "`unavailable`, `overloaded`, `timeout`: try again"),
+    ),
+)]
 pub(super) async fn svg(State(routes): State<Routes>) -> Result<Response, Problem> {
     let mut records = routes.registry().records().await?;
     records.retain(is_public);

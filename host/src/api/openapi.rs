@@ -21,11 +21,21 @@ const PAGE: &str = include_str!("docs.html");
         version = "1",
         description = "Commits of miners, what they scored, and who stands where.\n\n\
             Times are in seconds since the Unix epoch, days are `YYYY-MM-DD` in UTC. Every `GET` \
-            under `/v1` has an `ETag`, but the events and what wants a signature. Errors are problem details (RFC 9457) with \
+            under `/v1` has an `ETag`, but the events, the picture, submissions and what wants a \
+            signature. Errors are problem details (RFC 9457) with \
             a stable `code`, but for `/get_scoring_result`, which answers like the API that it \
-            replaces. 503 comes with `Retry-After`.",
+            replaces. 503 comes with `Retry-After`.\n\n\
+            `/challenges/{slug}` and `/challenges/{slug}/{path}`, with any method, are answered \
+            by the challenge itself, if it has routes: what is there is the challenge's to \
+            describe. Of its own the host answers 400 `bad_path`, 401 where the record wants a \
+            miner's signature (`X-Hotkey`, `X-Signature`, `X-Nonce`, `X-Timestamp`), 403 \
+            `path_not_allowed` (`/health`, `/version`, `/internal` and what runs benchmarks), \
+            404 `unknown_challenge` and `no_routes`, 408 `too_slow`, 409 `replayed`, 413 \
+            `body_too_large`, 429 `too_many_requests` and `too_many_uploads`, 502 if the \
+            challenge failed, 503, and 504 `timeout`.",
         license(name = "MIT OR Apache-2.0"),
     ),
+    modifiers(&ChallengeTokens),
     tags(
         (name = "compatibility", description = "For validators of the replaced scoring API"),
         (name = "commits", description = "What validators have seen"),
@@ -61,6 +71,18 @@ struct Document;
     ),
 )]
 struct AdminDocument;
+
+/// What a challenge's token is; the routes that want it say so.
+struct ChallengeTokens;
+
+impl utoipa::Modify for ChallengeTokens {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+        let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("challenge_token", bearer);
+    }
+}
 
 /// That every route wants a token.
 struct Tokens;
@@ -147,7 +169,7 @@ mod tests {
     const SNAPSHOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/openapi.json");
 
     fn document() -> String {
-        let (_, document) = crate::api::public().split_for_parts();
+        let (_, document) = crate::api::described();
         text(&document) + "\n"
     }
 

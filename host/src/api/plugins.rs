@@ -1,7 +1,10 @@
 //! The plugins, for people and pages.
 
 use super::App;
+use super::problem::{Problem, ProblemDetails};
+use super::registry::is_public;
 use crate::plugins::PluginStatus;
+use crate::registry::Record;
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
@@ -46,7 +49,9 @@ struct RejectionView {
     reason: String,
 }
 
-/// Every file of the drop folder, by name, with its state
+/// The files of the drop folder, by name, with their state
+///
+/// Not those of challenges whose records are drafts, or disabled for good.
 #[utoipa::path(
     get,
     path = "/v1/plugins",
@@ -55,13 +60,35 @@ struct RejectionView {
     responses(
         (status = 200, body = PluginList, description = "By name of the file"),
         (status = 304, description = "As in `If-None-Match`"),
+        (status = 503, body = ProblemDetails, content_type = "application/problem+json",
+            description = "`unavailable`, `overloaded`, `timeout`: try again"),
     ),
 )]
-pub(super) async fn list(State(app): State<App>) -> Json<PluginList> {
-    let plugins = app.plugins.status().into_iter().map(PluginView::new);
-    Json(PluginList {
-        plugins: plugins.collect(),
-    })
+pub(super) async fn list(State(app): State<App>) -> Result<Json<PluginList>, Problem> {
+    let mut hidden = app.registry().records().await?;
+    hidden.retain(|record| !is_public(record));
+    let mut plugins = app.plugins.status();
+    plugins.retain(|plugin| !hidden.iter().any(|record| is_of(plugin, record)));
+    Ok(Json(PluginList::new(plugins)))
+}
+
+/// The same for the operator: every file.
+pub(super) async fn list_all(State(app): State<App>) -> Json<PluginList> {
+    Json(PluginList::new(app.plugins.status()))
+}
+
+/// Whether a file is a record's: its component tells so, or the record names it, as
+/// one that was never read tells nothing.
+fn is_of(plugin: &PluginStatus, record: &Record) -> bool {
+    let named = record.spec.identity.artifact.strip_prefix("file:");
+    plugin.name.as_ref() == Some(&record.slug) || named == Some(&plugin.file)
+}
+
+impl PluginList {
+    fn new(plugins: Vec<PluginStatus>) -> Self {
+        let plugins = plugins.into_iter().map(PluginView::new).collect();
+        PluginList { plugins }
+    }
 }
 
 impl PluginView {

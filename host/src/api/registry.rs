@@ -149,6 +149,7 @@ mod tests {
             capabilities: vec!["scoring".into()],
             origin: "folder".into(),
             revision: 7,
+            active_since: None,
             created_at: 1.0,
             updated_at: 2.0,
         }

@@ -14,7 +14,7 @@ mod upload;
 mod weights;
 
 use super::listen::Peer;
-use super::problem::{self, Problem};
+use super::problem::{self, Problem, ProblemDetails};
 use super::{dashboard, limits};
 use crate::plugins::ActivePlugin;
 use crate::registry::Registry;
@@ -22,16 +22,19 @@ use crate::sandbox::Capability;
 use crate::scoring::{Pipeline, StandingsCache};
 use axum::Router;
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get, post};
+use axum::routing::any;
 use path::PathFault;
-use places::{Full, Place, Places};
+use places::{Full, Place, Places, Room};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use upload::Uploads;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 /// Seconds for which a connection is kept beyond the time of a call, to write the end
 /// of its answer.
@@ -82,22 +85,127 @@ pub(super) fn router(pipeline: &Pipeline, registry: &Registry, stop: &Cancellati
         uploads: Uploads::open(&config.data_dir),
         stop: stop.clone(),
     }));
-    let own = Router::new()
+    let (bridge, _) = bridge().split_for_parts();
+    let own = bridge
         .route("/challenges/{challenge}", any(forward))
         .route("/challenges/{challenge}/", any(forward))
         .route("/challenges/{challenge}/{*path}", any(forward))
-        // Where miners of the peers send their submissions to.
-        .route("/v1/challenges/{challenge}/submissions", post(forward))
-        .route("/v1/challenges/{challenge}/submissions/{id}", get(forward))
         .method_not_allowed_fallback(problem::method_not_allowed);
-    let others = Router::new()
-        .route("/internal/v1/get_weights", get(weights::get_weights))
-        .route("/v1/challenges/dashboard.svg", get(dashboard::svg))
-        .method_not_allowed_fallback(problem::method_not_allowed);
+    let (others, _) = others().split_for_parts();
+    let others = others.method_not_allowed_fallback(problem::method_not_allowed);
     let metrics = &pipeline.metrics;
     limits::around(own, Arc::clone(metrics))
         .merge(limits::apply(others, &config.public, Arc::clone(metrics)))
         .with_state(routes)
+}
+
+/// Where miners of the peers send their submissions to.
+fn bridge() -> OpenApiRouter<Routes> {
+    OpenApiRouter::default()
+        .routes(routes!(submit))
+        .routes(routes!(submission))
+}
+
+/// What the host itself answers.
+fn others() -> OpenApiRouter<Routes> {
+    OpenApiRouter::default()
+        .routes(routes!(weights::get_weights))
+        .routes(routes!(dashboard::svg))
+}
+
+/// The description of those routes that are the same at every host.
+pub(super) fn document() -> OpenApi {
+    bridge().merge(others()).into_openapi()
+}
+
+/// Submit to a challenge, as miners of the replaced platform do
+///
+/// The same as `POST /challenges/{challenge}/submissions`: the challenge answers. Where
+/// its record wants a signature, the four headers must be there. Where it takes uploads,
+/// the body is an artifact.
+#[utoipa::path(
+    post,
+    path = "/v1/challenges/{challenge}/submissions",
+    operation_id = "submit",
+    tag = "compatibility",
+    params(
+        ("challenge" = String, Path, description = "The challenge"),
+        ("X-Hotkey" = Option<String>, Header, description = "Who signed: a registered miner"),
+        ("X-Signature" = Option<String>, Header, description = "sr25519, hexadecimal, over \
+            `base-upload-v1:{netuid}:{challenge}:{METHOD}:{path?query}:{hotkey}:{nonce}:{timestamp}:{SHA-256 of the body}`"),
+        ("X-Nonce" = Option<String>, Header, description = "It counts once"),
+        ("X-Timestamp" = Option<String>, Header, description = "Seconds since the Unix epoch"),
+    ),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream",
+        description = "Whatever the challenge takes, of any type"),
+    responses(
+        (status = 200, description = "The challenge's answer; any other status may be its own as well"),
+        (status = 400, description = "`bad_path`, `body_rejected`, `empty_body`, or the challenge's own"),
+        (status = 401, body = ProblemDetails, content_type = "application/problem+json",
+            description = "It is not signed as it must be, or not by a registered miner"),
+        (status = 404, description = "`unknown_challenge`, `no_routes`, or the challenge's own"),
+        (status = 405, description = "The challenge's own"),
+        (status = 408, body = ProblemDetails, content_type = "application/problem+json",
+            description = "`too_slow`: the body"),
+        (status = 409, description = "`replayed`: the nonce was taken before; or the challenge's own"),
+        (status = 413, body = ProblemDetails, content_type = "application/problem+json",
+            description = "`body_too_large`"),
+        (status = 422, description = "The challenge's own"),
+        (status = 429, body = ProblemDetails, content_type = "application/problem+json",
+            description = "`too_many_requests`, `too_many_uploads`: see `Retry-After`"),
+        (status = 502, body = ProblemDetails, content_type = "application/problem+json",
+            description = "The challenge failed: the code of its outcome"),
+        (status = 503, body = ProblemDetails, content_type = "application/problem+json",
+            description = "`unavailable`, `overloaded`: try again"),
+        (status = 504, body = ProblemDetails, content_type = "application/problem+json",
+            description = "`timeout`: the challenge did not answer in time"),
+    ),
+)]
+async fn submit(routes: State<Routes>, request: Request) -> Response {
+    forward(routes, request).await
+}
+
+/// Ask a challenge for a submission, as miners of the replaced platform do
+///
+/// The same as `GET /challenges/{challenge}/submissions/{id}`: the challenge answers.
+#[utoipa::path(
+    get,
+    path = "/v1/challenges/{challenge}/submissions/{id}",
+    operation_id = "get_submission",
+    tag = "compatibility",
+    params(
+        ("challenge" = String, Path, description = "The challenge"),
+        ("id" = String, Path, description = "What the challenge calls the submission"),
+        ("X-Hotkey" = Option<String>, Header, description = "As of `POST`, where a signature is wanted"),
+        ("X-Signature" = Option<String>, Header, description = "As of `POST`"),
+        ("X-Nonce" = Option<String>, Header, description = "As of `POST`"),
+        ("X-Timestamp" = Option<String>, Header, description = "As of `POST`"),
+    ),
+    responses(
+        (status = 200, description = "The challenge's answer; any other status may be its own as well"),
+        (status = 400, description = "`bad_path`, `body_rejected`, or the challenge's own"),
+        (status = 401, body = ProblemDetails, content_type = "application/problem+json",
+            description = "It is not signed as it must be, or not by a registered miner"),
+        (status = 403, description = "`path_not_allowed`, or the challenge's own"),
+        (status = 404, description = "`unknown_challenge`, `no_routes`, or the challenge's own"),
+        (status = 405, description = "The challenge's own"),
+        (status = 408, body = ProblemDetails, content_type = "application/problem+json",
+            description = "`too_slow`: the body"),
+        (status = 409, description = "`replayed`: the nonce was taken before; or the challenge's own"),
+        (status = 413, body = ProblemDetails, content_type = "application/problem+json",
+            description = "`body_too_large`"),
+        (status = 429, body = ProblemDetails, content_type = "application/problem+json",
+            description = "`too_many_requests`: see `Retry-After`"),
+        (status = 502, body = ProblemDetails, content_type = "application/problem+json",
+            description = "The challenge failed: the code of its outcome"),
+        (status = 503, body = ProblemDetails, content_type = "application/problem+json",
+            description = "`unavailable`, `overloaded`: try again"),
+        (status = 504, body = ProblemDetails, content_type = "application/problem+json",
+            description = "`timeout`: the challenge did not answer in time"),
+    ),
+)]
+async fn submission(routes: State<Routes>, request: Request) -> Response {
+    forward(routes, request).await
 }
 
 /// A request that a challenge may be asked.
@@ -109,7 +217,7 @@ struct Admitted {
     /// Whether it must be signed, and whether its body is an artifact.
     signed: bool,
     upload: bool,
-    held: Held,
+    held: Arc<Held>,
 }
 
 /// What a request takes until it is answered to the end.
@@ -167,6 +275,11 @@ fn admit(
     rest: &str,
     request: &Request,
 ) -> Result<Admitted, Problem> {
+    let method = request.method().as_str();
+    if is_miswritten(method) {
+        let detail = format!("the method {method:?} is written in capital letters");
+        return Err(Problem::bad_request("bad_method", detail));
+    }
     let allowed = path::check(rest).map_err(|fault| match fault {
         PathFault::Private => {
             Problem::new(StatusCode::FORBIDDEN, "path_not_allowed", fault.to_string())
@@ -185,7 +298,6 @@ fn admit(
         return Err(no_routes(challenge));
     }
     let limits = plugin.given.route_limits;
-    let method = request.method().as_str();
     // Who answers to GET answers to HEAD.
     let methods = [method, if method == "HEAD" { "GET" } else { method }];
     let fitting = |rule: &&crate::config::RouteRule| {
@@ -208,8 +320,16 @@ fn admit(
     let client = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| {
         peer.0.address.ip().to_canonical()
     });
-    let (all, per_client) = (limits.concurrency, limits.concurrency_per_client);
-    let place = routes.0.places.take(challenge, client, all, per_client);
+    let active = routes.plugins.active().into_iter();
+    let room = Room {
+        all: limits.concurrency,
+        per_client: limits.concurrency_per_client,
+        shared: routes.config.sandbox.max_route_calls,
+        challenges: active
+            .filter(|plugin| plugin.has(Capability::ProxyRoutes))
+            .count(),
+    };
+    let place = routes.0.places.take(challenge, client, room);
     let place = place.map_err(full)?;
     Ok(Admitted {
         rest: match rest {
@@ -219,12 +339,31 @@ fn admit(
         client,
         signed,
         upload,
-        held: Held {
+        held: Arc::new(Held {
             _place: place,
             _connection: peer.map(|peer| peer.0.seat.hold(limits.stream() + GRACE)),
-        },
+        }),
         plugin,
     })
+}
+
+/// Whether a method is a standard one in other letters. To HTTP that is another method,
+/// which no rule is for, and to some challenges the same.
+fn is_miswritten(method: &str) -> bool {
+    let standard = [
+        Method::GET,
+        Method::HEAD,
+        Method::POST,
+        Method::PUT,
+        Method::PATCH,
+        Method::DELETE,
+        Method::OPTIONS,
+        Method::TRACE,
+        Method::CONNECT,
+    ];
+    standard
+        .iter()
+        .any(|known| known != method && known.as_str().eq_ignore_ascii_case(method))
 }
 
 /// What `Content-Length` says; the server has refused what is no number.
@@ -261,6 +400,16 @@ fn full(full: Full) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_standard_method_is_in_capital_letters() {
+        for method in ["post", "Get", "heaD", "pATCH", "delete", "options"] {
+            assert!(is_miswritten(method), "{method}");
+        }
+        for method in ["GET", "POST", "PURGE", "purge", "M-SEARCH"] {
+            assert!(!is_miswritten(method), "{method}");
+        }
+    }
 
     #[test]
     fn a_path_is_of_a_challenge_and_what_is_below_it() {

@@ -177,12 +177,12 @@ impl Challenge {
             problem("statement_ms", "must be at least 1".into());
         }
         for (section, limits) in [("limits", self.limits), ("solver", self.solver.limits())] {
-            if let Some((field, message)) = limits.problem() {
-                problem(&format!("{section}.{field}"), message.into());
+            for (field, message) in limits.problems() {
+                problem(&format!("{section}.{field}"), message);
             }
         }
-        if let Some((field, message)) = self.route_limits.problem() {
-            problem(&format!("route_limits.{field}"), message.into());
+        for (field, message) in self.route_limits.problems() {
+            problem(&format!("route_limits.{field}"), message);
         }
         for (name, value) in &self.environment {
             let field = format!("environment.{name}");
@@ -234,9 +234,11 @@ pub fn is_variable_name(name: &str) -> bool {
 }
 
 impl RouteRule {
-    /// Whether a request is meant. The path begins with `/`.
+    /// Whether a request is meant. The path begins with `/`. The case of the method
+    /// does not matter: a challenge may not look at it either.
     pub fn fits(&self, method: &str, path: &str) -> bool {
-        if self.method.as_ref().is_some_and(|wanted| wanted != method) {
+        let wanted = self.method.as_ref();
+        if wanted.is_some_and(|wanted| !wanted.eq_ignore_ascii_case(method)) {
             return false;
         }
         let mut segments = path.split('/');
@@ -300,6 +302,7 @@ mod tests {
     fn a_rule_fits_its_method_and_path_only() {
         let exact = rule(Some("POST"), "/submissions");
         assert!(exact.fits("POST", "/submissions"));
+        assert!(exact.fits("pOsT", "/submissions"), "in any case");
         for (method, path) in [
             ("GET", "/submissions"),
             ("POST", "/submissions/"),

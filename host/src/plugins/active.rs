@@ -12,10 +12,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use std::{fs, io};
+use std::{fmt, fs, io};
+
+/// Problems with settings that are told at a time.
+const MAX_PROBLEMS: usize = 100;
 
 /// A challenge that can be called.
-#[derive(Debug)]
 pub struct ActivePlugin {
     /// The component.
     pub component: Arc<PluginComponent>,
@@ -25,6 +27,9 @@ pub struct ActivePlugin {
     pub given: config::Challenge,
     /// Revision of that record.
     pub revision: i64,
+    /// Since when an operator has it active, in seconds since the Unix epoch; none if
+    /// it was from the beginning.
+    pub active_since: Option<f64>,
     /// The operator's settings, JSON.
     pub settings: Arc<str>,
     /// SHA-256 of the settings.
@@ -48,6 +53,16 @@ pub struct ActivePlugin {
     pub emission_percent: f64,
 }
 
+impl fmt::Debug for ActivePlugin {
+    /// Without secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ActivePlugin")
+            .field("component", &self.component)
+            .field("revision", &self.revision)
+            .finish_non_exhaustive()
+    }
+}
+
 impl ActivePlugin {
     /// Name of the challenge.
     pub fn name(&self) -> &str {
@@ -61,19 +76,29 @@ impl ActivePlugin {
 }
 
 /// What a challenge is to be configured with.
-#[derive(Debug)]
 pub struct Configuration<'a> {
     /// What its record gives it.
     pub given: &'a config::Challenge,
     /// Revision of that record.
     pub revision: i64,
+    /// Since when an operator has it active, in seconds since the Unix epoch.
+    pub active_since: Option<f64>,
     /// Its secrets, by name.
     pub secrets: Vec<(String, String)>,
 }
 
+impl fmt::Debug for Configuration<'_> {
+    /// Without secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Configuration")
+            .field("revision", &self.revision)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Loader {
-    /// What is wrong with the settings, by the challenge's own word: each one's path,
-    /// and why.
+    /// What is wrong with the settings, by the challenge's schema, or else by its own
+    /// word: each one's path, and why.
     ///
     /// # Errors
     ///
@@ -93,6 +118,10 @@ impl Loader {
             ..PluginCall::new(bare_context(), &limits, &grants)
         };
         let settings = settings_text(&given.settings);
+        let problems = schema_problems(&candidate.description, &given.settings);
+        if !problems.is_empty() {
+            return Ok(problems);
+        }
         let checked = candidate
             .component
             .validate_settings(&self.sandbox, call, &settings)
@@ -142,6 +171,7 @@ impl Loader {
             journal: self.plugins.journal(name),
             given: given.clone(),
             revision: wanted.revision,
+            active_since: wanted.active_since,
             component: Arc::clone(&candidate.component),
             description: candidate.description.clone(),
         })
@@ -168,6 +198,36 @@ pub fn engine(
     }?;
     let identity = sandbox.identity();
     Ok(format!("{identity}+limits.{:.16}", sha256_hex(&budget)))
+}
+
+/// What is wrong with settings by the schema that the challenge tells. A schema that is
+/// none says nothing: the challenge has the last word anyway.
+fn schema_problems(
+    description: &Description,
+    settings: &Map<String, Value>,
+) -> Vec<(String, String)> {
+    let schema = serde_json::from_str::<Value>(&description.settings_schema);
+    let validator = schema.ok().and_then(|schema| {
+        let compiled = jsonschema::validator_for(&schema);
+        compiled
+            .inspect_err(|error| {
+                let challenge = &description.name;
+                tracing::warn!(challenge, %error, "the schema of the settings is none");
+            })
+            .ok()
+    });
+    let Some(validator) = validator else {
+        return Vec::new();
+    };
+    let settings = Value::Object(settings.clone());
+    let errors = validator.iter_errors(&settings).take(MAX_PROBLEMS);
+    errors
+        .map(|error| {
+            let path = error.instance_path().to_string();
+            let path = path.trim_start_matches('/').replace('/', ".");
+            (path, error.to_string())
+        })
+        .collect()
 }
 
 fn bare_context() -> CallContext {

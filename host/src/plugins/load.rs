@@ -177,8 +177,13 @@ impl Loader {
 
     /// Returns nothing if the file has the bytes that were read before.
     async fn read_file(&self, path: &Path) -> Result<Option<Candidate>, Rejection> {
-        let (bytes, stamp) = read(path, self.config.plugins.max_bytes)?;
-        let digest = sha256_hex(&bytes);
+        let (file, max_bytes) = (path.to_owned(), self.config.plugins.max_bytes);
+        let (bytes, stamp, digest) = blocking(move || {
+            let (bytes, stamp) = read(&file, max_bytes)?;
+            let digest = sha256_hex(&bytes);
+            Ok((bytes, stamp, digest))
+        })
+        .await?;
         let unchanged = self.plugins.update_files(|entries| {
             entries.get_mut(path).is_some_and(|entry| {
                 entry.stamp = Some(stamp);
@@ -198,7 +203,12 @@ impl Loader {
             });
         };
         reach(PluginState::Verified);
-        self.components.add(&bytes).map_err(component_error)?;
+        let components = self.components.clone();
+        let bytes = blocking(move || {
+            components.add(&bytes).map_err(component_error)?;
+            Ok(bytes)
+        })
+        .await?;
         tracing::info!(file = %path.display(), bytes = bytes.len(), "compiling plugin");
         let component = self.link(bytes).await?;
         reach(PluginState::Linked);
@@ -214,7 +224,8 @@ impl Loader {
         if let Some(known) = self.loaded(digest) {
             return Ok(known);
         }
-        let bytes = self.components.get(digest).map_err(component_error)?;
+        let (components, wanted) = (self.components.clone(), digest.to_owned());
+        let bytes = blocking(move || components.get(&wanted).map_err(component_error)).await?;
         tracing::info!(digest, bytes = bytes.len(), "compiling plugin");
         let component = self.link(bytes).await?;
         Ok(Arc::new(self.describe(component).await?))
@@ -241,10 +252,8 @@ impl Loader {
     async fn link(&self, bytes: Vec<u8>) -> Result<Arc<PluginComponent>, Rejection> {
         let start = Instant::now();
         let sandbox = self.sandbox.clone();
-        let loaded =
-            tokio::task::spawn_blocking(move || PluginComponent::load(&sandbox, &bytes)).await;
         let (component, cache) =
-            loaded.map_err(|e| Rejection::new("host_error", e.to_string()))??;
+            blocking(move || Ok(PluginComponent::load(&sandbox, &bytes)?)).await?;
         self.metrics.compiled(cache, start.elapsed());
         Ok(Arc::new(component))
     }
@@ -258,6 +267,14 @@ impl Loader {
             description,
         })
     }
+}
+
+/// Runs what takes long, or waits for the disk, off the threads that serve requests.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Rejection> + Send + 'static,
+) -> Result<T, Rejection> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| Rejection::new("host_error", error.to_string()))?
 }
 
 fn component_error(error: ArtifactError) -> Rejection {

@@ -41,11 +41,7 @@ impl Registry {
                 self.plugins().judge_file(path, Ok(PluginState::Described));
                 return Ok(Ok(()));
             }
-            let reason = format!(
-                "the record of {slug} pins sha256:{}: set track to folder to have the file run",
-                record.digest
-            );
-            return Ok(Err(Rejection::new("pinned", reason)));
+            return Ok(Err(pinned(slug, &record.digest)));
         }
         if let Some(other) = self.file_of(&record).filter(|other| other != path)
             && self.holds(&other, slug)
@@ -94,6 +90,7 @@ impl Registry {
             capabilities: Vec::new(),
             origin: FOLDER.into(),
             revision: 0,
+            active_since: None,
             created_at: now,
             updated_at: now,
         };
@@ -106,6 +103,8 @@ impl Registry {
         record.spec.identity.required_capabilities = record.capabilities.iter().cloned().collect();
         if status == Status::Active
             && let Err(rejection) = self.prepare(&record, candidate).await
+            // It cannot be given a secret before it has a record.
+            && rejection.code != "missing_secret"
         {
             return Ok(Err(rejection));
         }
@@ -144,4 +143,12 @@ impl Registry {
 fn artifact_of(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     format!("file:{name}")
+}
+
+/// Why a file of the drop folder does not run.
+pub(super) fn pinned(slug: &str, digest: &str) -> Rejection {
+    let reason = format!(
+        "the record of {slug} pins sha256:{digest}: set track to folder to have the file run"
+    );
+    Rejection::new("pinned", reason)
 }

@@ -7,36 +7,51 @@ use super::reference::ArtifactSource;
 use super::service::Registry;
 use crate::plugins::{Candidate, Rejection};
 use std::collections::BTreeSet;
-use std::sync::PoisonError;
+use tokio::task::spawn_blocking;
+
+/// A component that is in the store now.
+pub(super) struct Fetched {
+    /// Its SHA-256.
+    pub(super) digest: String,
+    /// The digest of the manifest that it was pulled by.
+    pub(super) manifest: Option<String>,
+}
 
 impl Registry {
-    /// Brings the component that a record names into the store. Returns its digest.
-    pub(super) async fn fetch(&self, record: &Record) -> Result<String, RegistryError> {
+    /// Brings the component that a record names into the store.
+    pub(super) async fn fetch(&self, record: &Record) -> Result<Fetched, RegistryError> {
         let artifact =
             |message: String| RegistryError::Invalid(vec![FieldProblem::new("artifact", message)]);
-        let components = self.0.loader.components();
+        let components = self.0.loader.components().clone();
+        let unpulled = |digest| Fetched {
+            digest,
+            manifest: None,
+        };
         match record.spec.identity.source() {
             None => Err(artifact("cannot be read".into())),
-            Some(ArtifactSource::Store(digest)) if components.contains(&digest) => Ok(digest),
+            Some(ArtifactSource::Store(digest)) if components.contains(&digest) => {
+                Ok(unpulled(digest))
+            }
             Some(ArtifactSource::Store(digest)) => {
                 Err(artifact(format!("there is no component sha256:{digest}")))
             }
             Some(ArtifactSource::File(name)) => {
                 let path = self.0.config.plugins.dir.join(&name);
-                let components = components.clone();
-                let added = tokio::task::spawn_blocking(move || components.add_file(&path)).await;
+                let added = spawn_blocking(move || components.add_file(&path)).await;
                 match added {
-                    Ok(Ok(component)) => Ok(component.digest),
+                    Ok(Ok(component)) => Ok(unpulled(component.digest)),
                     Ok(Err(error)) => Err(artifact(error.to_string())),
                     Err(error) => Err(artifact(error.to_string())),
                 }
             }
             Some(ArtifactSource::Oci(reference)) => {
                 let pulled = self.0.puller.pull(&reference).await?;
-                let digest = components.add(&pulled.bytes)?.digest;
-                let mut tags = self.0.tags.lock().unwrap_or_else(PoisonError::into_inner);
-                tags.insert(record.slug.clone(), pulled.manifest_digest);
-                Ok(digest)
+                let added = spawn_blocking(move || components.add(&pulled.bytes)).await;
+                let added = added.map_err(|error| artifact(error.to_string()))??;
+                Ok(Fetched {
+                    digest: added.digest,
+                    manifest: Some(pulled.manifest_digest),
+                })
             }
         }
     }

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 impl Registry {
     /// Makes a token, and ends those before after `overlap_s` seconds. The clear
-    /// token is told this once.
+    /// token is told this once; none of a dry run.
     ///
     /// # Errors
     ///
@@ -21,19 +21,23 @@ impl Registry {
         slug: &str,
         overlap_s: f64,
         edit: Edit,
-    ) -> Result<String, RegistryError> {
+    ) -> Result<Option<String>, RegistryError> {
         let record = self.current(slug, &edit).await?;
+        if edit.dry_run {
+            return Ok(None);
+        }
         let token = tokens::generate()?;
         let hash = tokens::hash(&self.0.seal, &record.slug, &token);
         let hint = tokens::hint(&token);
         let changes = serde_json::json!({"token": [null, hint], "overlap_s": [null, overlap_s]});
         let change = edit.change("rotate_token", changes);
         let old_end = edit.now + overlap_s;
-        self.0
-            .store
-            .rotate_token(record.slug, hash, hint, old_end, change)
-            .await?;
-        Ok(token)
+        let store = &self.0.store;
+        let rotated = store.rotate_token(record.slug, hash, hint, old_end, change);
+        if !rotated.await? {
+            return Err(RegistryError::NotFound(slug.to_owned()));
+        }
+        Ok(Some(token))
     }
 
     /// The tokens of a challenge that have not ended, the oldest first.
@@ -52,6 +56,9 @@ impl Registry {
     /// See [`RegistryError`].
     pub async fn revoke_token(&self, slug: &str, id: i64, edit: Edit) -> Result<(), RegistryError> {
         self.current(slug, &edit).await?;
+        if edit.dry_run {
+            return Ok(());
+        }
         let change = edit.change("revoke_token", serde_json::json!({"token": [id, null]}));
         if self
             .0
@@ -95,7 +102,8 @@ impl Registry {
             what: "secret",
             name: name.to_owned(),
         };
-        if !is_variable_name(name) || !record.spec.given.secrets.contains(name) {
+        let is_named = record.spec.given.secrets.contains(name);
+        if !is_variable_name(name) || !is_named && value.is_some() {
             return Err(unknown());
         }
         let sealed = match value {

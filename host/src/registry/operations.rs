@@ -2,13 +2,14 @@
 
 use super::error::RegistryError;
 use super::fields::{self, overlay, unknown};
+use super::reconcile::no_file;
 use super::record::{Identity, Record, Spec, Status, Track, slug_problem};
 use super::service::{Edit, Registry, gone};
 use super::{FieldProblem, audit, tokens};
 use crate::config;
+use crate::plugins::Rejection;
 use crate::store::Written;
 use serde_json::{Map, Value};
-use std::fs;
 use std::path::PathBuf;
 
 /// A record that was made.
@@ -64,6 +65,7 @@ impl Registry {
             capabilities: Vec::new(),
             origin: "admin".into(),
             revision: 0,
+            active_since: None,
             created_at: edit.now,
             updated_at: edit.now,
             slug,
@@ -72,8 +74,9 @@ impl Registry {
             return Err(RegistryError::Transition(Status::Draft, draft.status));
         }
         self.check_runner(None, &draft).await?;
-        let digest = self.fetch(&draft).await?;
+        let digest = self.fetch(&draft).await?.digest;
         let record = self.check(draft, digest, version.as_deref()).await?;
+        let record = self.activated(None, record, edit.now).await?;
         if edit.dry_run {
             return Ok(Created {
                 record,
@@ -122,11 +125,12 @@ impl Registry {
         };
         self.check_runner(Some(&before), &changed).await?;
         let digest = if refetch {
-            self.fetch(&changed).await?
+            self.fetch(&changed).await?.digest
         } else {
             before.digest.clone()
         };
         let changed = self.check(changed, digest, version.as_deref()).await?;
+        let changed = self.activated(Some(&before), changed, edit.now).await?;
         self.change(&before, changed, "update", &edit).await
     }
 
@@ -150,7 +154,8 @@ impl Registry {
         let changed = if to == Status::Active {
             self.check_runner(Some(&before), &changed).await?;
             let digest = changed.digest.clone();
-            self.check(changed, digest, None).await?
+            let changed = self.check(changed, digest, None).await?;
+            self.activated(Some(&before), changed, edit.now).await?
         } else {
             changed
         };
@@ -164,7 +169,7 @@ impl Registry {
     }
 
     /// Goes back to a component that the challenge ran before: that of `digest`, or
-    /// the last one that is another. It is pinned then.
+    /// the one that it ran last before this. It is pinned then.
     ///
     /// # Errors
     ///
@@ -201,7 +206,7 @@ impl Registry {
     /// See [`RegistryError`].
     pub async fn pull(&self, slug: &str, edit: Edit) -> Result<Record, RegistryError> {
         let before = self.current(slug, &edit).await?;
-        let digest = self.fetch(&before).await?;
+        let digest = self.fetch(&before).await?.digest;
         let changed = self.check(before.clone(), digest, None).await?;
         if changed == before {
             return Ok(before);
@@ -240,11 +245,12 @@ impl Registry {
         if before.status == Status::Active {
             return Err(RegistryError::StillActive);
         }
-        let candidates = self.plugins().candidates().into_iter();
-        let mut of_slug = candidates.filter(|(_, c)| c.description.name == slug);
-        if let Some((path, _)) = of_slug.next() {
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            return Err(RegistryError::InFolder(name.into_owned()));
+        if !self.plugins().is_scanned() {
+            let reason = "the plugins folder is still being read";
+            return Err(RegistryError::NotReady(Rejection::new("loading", reason)));
+        }
+        if let Some(file) = self.file_with(slug, &before) {
+            return Err(RegistryError::InFolder(file));
         }
         let volume = self.0.config.data_dir.join("volumes").join(slug);
         let there = volume.exists();
@@ -258,13 +264,8 @@ impl Registry {
             if let Written::Changed(revision) = deleted {
                 return Err(gone(slug, revision));
             }
-            self.reconcile(slug, false).await;
-            if purge && there {
-                fs::remove_dir_all(&volume).map_err(|error| RegistryError::Volume {
-                    path: volume.clone(),
-                    error,
-                })?;
-            }
+            let purged = (purge && there).then(|| volume.clone());
+            self.retire(slug, purged).await?;
             tracing::info!(
                 challenge = slug,
                 purge,
@@ -276,6 +277,36 @@ impl Registry {
             volume,
             volume_kept: there && !purge,
         })
+    }
+
+    /// The file in the plugins folder that would bring a challenge back.
+    fn file_with(&self, slug: &str, record: &Record) -> Option<String> {
+        let candidates = self.plugins().candidates().into_iter();
+        let mut of_slug = candidates.filter(|(_, c)| c.description.name == slug);
+        let read = of_slug.next().map(|(path, _)| path);
+        // One that cannot be read now may be read later.
+        let path = read.or_else(|| self.file_of(record).filter(|file| file.exists()))?;
+        Some(path.file_name()?.to_string_lossy().into_owned())
+    }
+
+    /// A record that is active now, if everything is there for it to run.
+    async fn activated(
+        &self,
+        before: Option<&Record>,
+        mut record: Record,
+        now: f64,
+    ) -> Result<Record, RegistryError> {
+        let was_active = before.is_some_and(|before| before.status == Status::Active);
+        if record.status != Status::Active || was_active {
+            return Ok(record);
+        }
+        let not_ready = RegistryError::NotReady;
+        if let Some(file) = self.file_of(&record).filter(|file| !file.exists()) {
+            return Err(not_ready(no_file(&file)));
+        }
+        self.clear_secrets(&record).await.map_err(not_ready)?;
+        record.active_since = Some(now);
+        Ok(record)
     }
 
     /// What a challenge is given of which nothing was said.

@@ -1,7 +1,9 @@
 //! What should run against what runs.
 
+use super::adopt::pinned;
 use super::audit;
 use super::check::can;
+use super::error::RegistryError;
 use super::record::{Record, Status, Track};
 use super::reference::ArtifactSource;
 use super::service::Registry;
@@ -11,10 +13,11 @@ use crate::plugins::{
 };
 use crate::store::{Change, StoreError, Written};
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
+use std::{fs, io};
+use tokio::sync::OwnedMutexGuard;
 use tokio_util::sync::CancellationToken;
 
 /// What changes a record that is no operator.
@@ -197,20 +200,61 @@ impl Registry {
     /// Makes what runs of one challenge what its record says. With `again` it is
     /// loaded anew even if it is that already.
     pub(super) async fn reconcile(&self, slug: &str, again: bool) {
-        let turn = {
-            let mut turns = self.0.turns.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(turns.entry(slug.to_owned()).or_default())
-        };
-        let _turn = turn.lock().await;
+        let _turn = self.turn(slug).await;
         let record = match self.0.store.registry_record(slug.to_owned()).await {
             Ok(Some(row)) => Record::from_row(row),
-            Ok(None) => return self.plugins().forget(slug),
+            Ok(None) => return self.forget(slug),
             Err(error) => Err(error),
         };
         match record {
             Ok(record) => self.run(&record, again).await,
             Err(error) => tracing::error!(challenge = slug, %error, "cannot read the record"),
         }
+    }
+
+    /// The right to change what runs of a challenge.
+    async fn turn(&self, slug: &str) -> OwnedMutexGuard<()> {
+        let turn = {
+            let mut turns = self.0.turns.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(turns.entry(slug.to_owned()).or_default())
+        };
+        turn.lock_owned().await
+    }
+
+    /// Forgets a challenge that has no record.
+    fn forget(&self, slug: &str) {
+        self.plugins().forget(slug);
+        let mut tags = self.0.tags.lock().unwrap_or_else(PoisonError::into_inner);
+        tags.remove(slug);
+    }
+
+    /// Ends a challenge whose record is gone, and removes its volume if it is to be
+    /// purged: before another record of that name can have it.
+    pub(super) async fn retire(
+        &self,
+        slug: &str,
+        purge: Option<PathBuf>,
+    ) -> Result<(), RegistryError> {
+        let _turn = self.turn(slug).await;
+        if let Ok(None) = self.0.store.registry_record(slug.to_owned()).await {
+            self.forget(slug);
+        }
+        let Some(volume) = purge else {
+            return Ok(());
+        };
+        let removed = tokio::task::spawn_blocking({
+            let volume = volume.clone();
+            move || {
+                let gone = volume.with_file_name(format!(".gone-{:016x}", rand::random::<u64>()));
+                fs::rename(&volume, &gone)?;
+                fs::remove_dir_all(&gone)
+            }
+        });
+        let removed = removed.await.map_err(io::Error::other).flatten();
+        removed.map_err(|error| RegistryError::Volume {
+            path: volume,
+            error,
+        })
     }
 
     async fn run(&self, record: &Record, again: bool) {
@@ -305,6 +349,7 @@ impl Registry {
         let plugins = self.plugins();
         let slug = active.name().to_owned();
         let before = plugins.get(&slug);
+        let from = plugins.running(&slug).and_then(|running| running.file);
         let active = Arc::new(active);
         let digest = active.component.digest();
         let is_new = before.is_none_or(|before| before.component.digest() != digest);
@@ -323,6 +368,19 @@ impl Registry {
             running.state = RunState::Running;
             running.reason = None;
         });
+        // What it ran from before has not its version any more.
+        if let Some(left) = from.filter(|from| file.as_ref() != Some(from)) {
+            let held = plugins
+                .candidates()
+                .into_iter()
+                .find(|(path, _)| *path == left);
+            match held {
+                Some((_, candidate)) if candidate.component.digest() != digest => {
+                    self.0.loader.reject_file(&left, pinned(&slug, digest));
+                }
+                _ => drop(plugins.judge_file(&left, Ok(PluginState::Described))),
+            }
+        }
         // Told once it can be seen.
         if is_new || again {
             tracing::info!(
@@ -359,12 +417,13 @@ impl Registry {
         let wanted = Configuration {
             given: &record.spec.given,
             revision: record.revision,
+            active_since: record.active_since,
             secrets: self.clear_secrets(record).await?,
         };
         self.0.loader.configure(candidate, wanted).await
     }
 }
 
-fn no_file(file: &Path) -> Rejection {
+pub(super) fn no_file(file: &Path) -> Rejection {
     Rejection::new("no_file", format!("{} is not there", file.display()))
 }

@@ -125,6 +125,9 @@ pub struct Record {
     pub origin: String,
     /// Grows with every change; no two states of any record have the same.
     pub revision: i64,
+    /// Since when an operator has it active, in seconds since the Unix epoch; none if
+    /// it was from the beginning.
+    pub active_since: Option<f64>,
     /// When it was made, in seconds since the Unix epoch.
     pub created_at: f64,
     /// When it was changed last, in seconds since the Unix epoch.
@@ -286,6 +289,7 @@ impl Record {
             capabilities: serde_json::from_str(&row.capabilities)?,
             origin: row.origin,
             revision: row.revision,
+            active_since: row.active_since,
             created_at: row.created_at,
             updated_at: row.updated_at,
         })
@@ -301,6 +305,7 @@ impl Record {
             capabilities: serde_json::to_string(&self.capabilities)?,
             origin: self.origin.clone(),
             revision: self.revision,
+            active_since: self.active_since,
             created_at: self.created_at,
             updated_at: self.updated_at,
         })

@@ -42,8 +42,8 @@ pub(super) struct Inner {
     pub(super) gpu_servers: GpuServers,
     /// One change of what runs at a time, for each challenge.
     pub(super) turns: Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<()>>>>,
-    /// What tags were last seen to point to.
-    pub(super) tags: Mutex<BTreeMap<String, String>>,
+    /// What tags were last seen to point to: manifest and component.
+    pub(super) tags: Mutex<BTreeMap<String, (String, String)>>,
 }
 
 impl Registry {

@@ -42,20 +42,25 @@ impl Registry {
             tracing::warn!(challenge = slug, reason, "the followed tag is not taken up");
             self.plugins().journal(slug).note(&format!("tag: {reason}"));
         };
-        match self.0.puller.resolve(&reference).await {
-            Err(error) => return refused(error.to_string()),
-            Ok(manifest) => {
-                let tags = self.0.tags.lock().unwrap_or_else(PoisonError::into_inner);
-                if tags.get(slug) == Some(&manifest) {
-                    return;
-                }
-            }
-        }
-        let digest = match self.fetch(record).await {
-            Ok(digest) if digest == record.digest => return,
-            Ok(digest) => digest,
+        let manifest = match self.0.puller.resolve(&reference).await {
+            Ok(manifest) => manifest,
             Err(error) => return refused(error.to_string()),
         };
+        let digest = match self.pulled_by(slug, &manifest) {
+            Some(digest) => digest,
+            None => match self.fetch(record).await {
+                Ok(fetched) => {
+                    let manifest = fetched.manifest.unwrap_or(manifest);
+                    let mut tags = self.0.tags.lock().unwrap_or_else(PoisonError::into_inner);
+                    tags.insert(slug.to_owned(), (manifest, fetched.digest.clone()));
+                    fetched.digest
+                }
+                Err(error) => return refused(error.to_string()),
+            },
+        };
+        if digest == record.digest {
+            return;
+        }
         match self.check(record.clone(), digest, None).await {
             Ok(changed) => {
                 if let Err(error) = self.record_change(record, changed, TAG, "update").await {
@@ -65,5 +70,13 @@ impl Registry {
             }
             Err(error) => refused(error.to_string()),
         }
+    }
+    /// The component that a manifest was last pulled for, if it is still there: what is
+    /// not fit is looked at again, as its record may have been mended.
+    fn pulled_by(&self, slug: &str, manifest: &str) -> Option<String> {
+        let tags = self.0.tags.lock().unwrap_or_else(PoisonError::into_inner);
+        let (pulled, digest) = tags.get(slug)?;
+        let is_there = pulled == manifest && self.0.loader.components().contains(digest);
+        is_there.then(|| digest.clone())
     }
 }

@@ -2,7 +2,7 @@
 
 use super::database::DatabaseGrant;
 use super::limits::Limits;
-use super::outcome::PluginError;
+use super::outcome::{Outcome, PluginError};
 use super::volume::VolumeWatch;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,8 +15,9 @@ pub struct Grants {
     /// The directory that the guest sees as `/data`.
     pub data: Option<PathBuf>,
     /// Size that this directory may have, in bytes. A call during which it grows
-    /// beyond that is [`Outcome::Denied`](super::Outcome::Denied); when it is a quarter above, it can only
-    /// be read.
+    /// beyond that is [`Outcome::Denied`] if it is one of a route, and
+    /// [`Outcome::Unavailable`] if not: whoever asks routes must not decide what is
+    /// scored. When it is a quarter above, it can only be read.
     pub data_max_bytes: u64,
     /// The SQLite file behind the import `database`.
     pub database: Option<PathBuf>,
@@ -43,12 +44,14 @@ impl Default for Grants {
 }
 
 impl Grants {
-    /// Looks at the volume, if there is one.
-    pub(super) async fn watch(&self) -> Result<Option<VolumeWatch>, PluginError> {
-        match &self.data {
-            Some(data) => Ok(Some(VolumeWatch::begin(data, self.data_max_bytes).await?)),
-            None => Ok(None),
-        }
+    /// Looks at the volume, if there is one. The call comes to `full` if it grows too
+    /// large.
+    pub(super) async fn watch(&self, full: Outcome) -> Result<Option<VolumeWatch>, PluginError> {
+        let Some(data) = &self.data else {
+            return Ok(None);
+        };
+        let watch = VolumeWatch::begin(data, self.data_max_bytes, full);
+        watch.await.map(Some)
     }
 
     pub(super) fn data(&self, volume: Option<&VolumeWatch>) -> Option<(&Path, FsPerms)> {

@@ -9,21 +9,24 @@ use wasmtime::ResourceLimiter;
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Fuel: roughly one unit per WebAssembly instruction. About a second of
-    /// computing per 10⁹ on a current machine.
+    /// computing per 10⁹ on a current machine. At most 10¹⁵.
     pub fuel: u64,
     /// Wall-clock time in milliseconds, host calls included. A backstop: what is
-    /// too slow should run out of fuel first, because fuel is deterministic.
+    /// too slow should run out of fuel first, because fuel is deterministic. At most
+    /// 86 400 000, a day.
     pub wall_ms: u64,
-    /// Bytes of linear memory, all memories of the store together.
+    /// Bytes of linear memory, all memories of the store together. 64 KiB to 16 GiB.
     pub memory_bytes: usize,
-    /// Entries of tables, all tables of the store together.
+    /// Entries of tables, all tables of the store together. At most 10⁸.
     pub table_elements: usize,
     /// Bytes that may cross from the guest to the host in one call: a result, or
-    /// the arguments of a host call.
+    /// the arguments of a host call. At most 4 GiB.
     pub output_bytes: usize,
-    /// Calls from the guest to the host, WASI and growing memory included.
+    /// Calls from the guest to the host, WASI and growing memory included. At most
+    /// 10¹².
     pub host_calls: u64,
-    /// Bytes of stdout and stderr that are kept. What is above is dropped.
+    /// Bytes of stdout and stderr that are kept. What is above is dropped. At most
+    /// 64 MiB.
     pub log_bytes: usize,
 }
 
@@ -63,20 +66,52 @@ impl Limits {
         Duration::from_millis(self.wall_ms)
     }
 
-    /// What is wrong with the limits: the field's name, and why.
-    pub fn problem(&self) -> Option<(&'static str, &'static str)> {
-        let positive = [
-            ("fuel", self.fuel > 0),
-            ("wall_ms", self.wall_ms > 0),
-            ("output_bytes", self.output_bytes > 0),
-            ("host_calls", self.host_calls > 0),
-        ];
-        if let Some((name, _)) = positive.into_iter().find(|(_, ok)| !ok) {
-            return Some((name, "must be above 0"));
+    /// What is wrong with the limits: each field's name, and why.
+    pub fn problems(&self) -> Vec<(&'static str, String)> {
+        let bytes = |bytes: usize| u64::try_from(bytes).unwrap_or(u64::MAX);
+        let mut problems = out_of_bounds([
+            ("fuel", self.fuel, 1, MAX_FUEL),
+            ("wall_ms", self.wall_ms, 1, MAX_MS),
+            ("memory_bytes", bytes(self.memory_bytes), 0, MAX_MEMORY),
+            ("table_elements", bytes(self.table_elements), 0, MAX_TABLES),
+            ("output_bytes", bytes(self.output_bytes), 1, MAX_BODY),
+            ("host_calls", self.host_calls, 1, MAX_HOST_CALLS),
+            ("log_bytes", bytes(self.log_bytes), 0, MAX_LOG),
+        ]);
+        if self.memory_bytes < 64 << 10 {
+            let message = "must be at least 65536: one page";
+            problems.push(("memory_bytes", message.to_owned()));
         }
-        (self.memory_bytes < 64 << 10)
-            .then_some(("memory_bytes", "must be at least 65536: one page"))
+        problems
     }
+}
+
+/// Most fuel: more than ten days of computing.
+const MAX_FUEL: u64 = 1_000_000_000_000_000;
+/// Longest time, in milliseconds: a day.
+pub(super) const MAX_MS: u64 = 86_400_000;
+/// Most linear memory, in bytes: 16 GiB.
+const MAX_MEMORY: u64 = 16 << 30;
+/// Most entries of tables.
+const MAX_TABLES: u64 = 100_000_000;
+/// Most bytes that go in or out: 4 GiB.
+pub(super) const MAX_BODY: u64 = 4 << 30;
+/// Most calls from the guest to the host.
+const MAX_HOST_CALLS: u64 = 1_000_000_000_000;
+/// Most bytes of log, which are held in memory: 64 MiB.
+const MAX_LOG: u64 = 64 << 20;
+
+/// Of name, value, least and most: the names of those that are out of bounds, and why.
+/// The least is 0 or 1.
+pub(super) fn out_of_bounds(
+    fields: impl IntoIterator<Item = (&'static str, u64, u64, u64)>,
+) -> Vec<(&'static str, String)> {
+    let problem = |(name, value, least, most)| match value {
+        value if value < least => Some((name, "must be above 0".to_owned())),
+        value if value > most => Some((name, format!("must be at most {most}"))),
+        _ => None,
+    };
+    fields.into_iter().filter_map(problem).collect()
 }
 
 /// Holds one store to its limits, and remembers what it refused: to the guest a
@@ -174,13 +209,60 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_that_allows_nothing_is_a_problem() {
-        assert_eq!(Limits::default().problem(), None);
-        assert_eq!(Limits::solver().problem(), None);
+    fn limits_that_allow_nothing_or_anything_are_problems() {
+        assert_eq!(Limits::default().problems(), []);
+        assert_eq!(Limits::solver().problems(), []);
+        let of = |limits: Limits| -> Vec<String> {
+            let problems = limits.problems().into_iter();
+            problems
+                .map(|(name, why)| format!("{name} {why}"))
+                .collect()
+        };
         let none = Limits {
             fuel: 0,
-            ..Limits::default()
+            wall_ms: 0,
+            memory_bytes: 65_535,
+            table_elements: 0,
+            output_bytes: 0,
+            host_calls: 0,
+            log_bytes: 0,
         };
-        assert_eq!(none.problem().map(|p| p.0), Some("fuel"));
+        let expected = [
+            "fuel must be above 0",
+            "wall_ms must be above 0",
+            "output_bytes must be above 0",
+            "host_calls must be above 0",
+            "memory_bytes must be at least 65536: one page",
+        ];
+        assert_eq!(of(none), expected);
+        let most = Limits {
+            fuel: 1_000_000_000_000_000,
+            wall_ms: 86_400_000,
+            memory_bytes: 17_179_869_184,
+            table_elements: 100_000_000,
+            output_bytes: 4_294_967_296,
+            host_calls: 1_000_000_000_000,
+            log_bytes: 67_108_864,
+        };
+        assert_eq!(of(most), [""; 0]);
+        let over = Limits {
+            fuel: most.fuel + 1,
+            wall_ms: most.wall_ms + 1,
+            memory_bytes: most.memory_bytes + 1,
+            table_elements: most.table_elements + 1,
+            output_bytes: most.output_bytes + 1,
+            host_calls: most.host_calls + 1,
+            log_bytes: most.log_bytes + 1,
+        };
+        let expected = [
+            "fuel must be at most 1000000000000000",
+            "wall_ms must be at most 86400000",
+            "memory_bytes must be at most 17179869184",
+            "table_elements must be at most 100000000",
+            "output_bytes must be at most 4294967296",
+            "host_calls must be at most 1000000000000",
+            "log_bytes must be at most 67108864",
+        ];
+        assert_eq!(of(over), expected);
     }
 }

@@ -6,9 +6,10 @@ use super::engine::Sandbox;
 use super::grants::Grants;
 use super::journal::{CallJournal, Journal};
 use super::limits::Limits;
-use super::outcome::{Outcome, PluginError};
+use super::outcome::{Blame, Outcome, PluginError};
 use super::runner::{Runner, SolveRecord, Submitted};
 use super::state::{State, Surroundings};
+use super::volume::VolumeWatch;
 use super::watch::Deadline;
 use std::sync::{Arc, LazyLock};
 use tokio::time::Instant;
@@ -68,9 +69,15 @@ impl<'a> PluginCall<'a> {
         let journal = journal.map(|journal| CallJournal::new(journal, export));
         let (called, records) = match self.begin(sandbox, journal.as_ref()).await {
             Ok((state, limits)) => {
+                let volume = state.volume.as_ref();
+                let read_only = volume.is_some_and(VolumeWatch::is_read_only);
                 let (called, state) = sandbox.run(state, &limits, call).await;
                 let records = state.runner.map(|r| r.records).unwrap_or_default();
                 let called = called.and_then(|answer| answer.map_err(challenge_error));
+                let called = match read_only {
+                    true => without_room(called),
+                    false => called,
+                };
                 (called, records)
             }
             Err(error) => (Called::failed(error), Vec::new()),
@@ -88,7 +95,8 @@ impl<'a> PluginCall<'a> {
         journal: Option<&CallJournal>,
     ) -> Result<(State, Limits), PluginError> {
         let limits = sandbox.clamp(self.limits);
-        let volume = self.grants.watch().await?;
+        // Who fills the volume may be a route, while this goes on.
+        let volume = self.grants.watch(Outcome::Unavailable).await?;
         let surroundings = Surroundings {
             data: self.grants.data(volume.as_ref()),
             environment: &self.grants.environment,
@@ -107,6 +115,20 @@ impl<'a> PluginCall<'a> {
         });
         Ok((state, limits))
     }
+}
+
+/// What came of a call that could only read its volume: if it gave up, it may be for
+/// that.
+fn without_room<T>(called: Called<T>) -> Called<T> {
+    let result = called.result.map_err(|error| {
+        let gave_up = matches!(error.outcome, Outcome::GuestError | Outcome::Trap);
+        if !gave_up || error.blame == Blame::Submission {
+            return error;
+        }
+        let message = format!("its volume is full, and can only be read: {error}");
+        PluginError::new(Outcome::Unavailable, message)
+    });
+    Called { result, ..called }
 }
 
 fn challenge_error(error: ChallengeError) -> PluginError {

@@ -319,7 +319,7 @@ async fn begin(
 ) -> Result<(State, Limits), PluginError> {
     let limits = sandbox.clamp(&call.limits.of_store());
     let deadline = Deadline::new(Instant::now() + call.limits.head());
-    let volume = call.grants.watch().await?;
+    let volume = call.grants.watch(Outcome::Denied).await?;
     let surroundings = Surroundings {
         data: call.grants.data(volume.as_ref()),
         environment: &call.grants.environment,

@@ -39,6 +39,8 @@ pub(super) struct VolumeWatch {
     /// What it may not outgrow: its limit, or what it had before if that was more,
     /// so that a guest can still make room.
     bound: Usage,
+    /// What the call comes to if the volume has grown too large.
+    full: Outcome,
     next: Next,
 }
 
@@ -49,20 +51,25 @@ enum Next {
 }
 
 impl VolumeWatch {
-    /// Looks at a volume before a call.
+    /// Looks at a volume before a call, which comes to `full` if the volume grows too
+    /// large meanwhile.
     ///
     /// # Errors
     ///
     /// [`Outcome::Unavailable`]: it cannot be looked at.
-    pub(super) async fn begin(directory: &Path, max_bytes: u64) -> Result<Self, PluginError> {
+    pub(super) async fn begin(
+        directory: &Path,
+        max_bytes: u64,
+        full: Outcome,
+    ) -> Result<Self, PluginError> {
         let limit = Usage {
             bytes: max_bytes,
             files: MAX_FILES,
         };
-        VolumeWatch::within(directory, limit).await
+        VolumeWatch::within(directory, limit, full).await
     }
 
-    async fn within(directory: &Path, limit: Usage) -> Result<Self, PluginError> {
+    async fn within(directory: &Path, limit: Usage, full: Outcome) -> Result<Self, PluginError> {
         let directory = directory.to_owned();
         let before = look(&directory).await.0.map_err(|error| {
             let message = format!("cannot open {}: {error}", directory.display());
@@ -76,18 +83,23 @@ impl VolumeWatch {
             next: pause(PAUSE),
             directory,
             limit,
+            full,
         })
     }
 
-    /// What the guest may do. A volume that is a quarter above its limit can only be
-    /// read: else each call could add what it writes before it is stopped.
+    /// What the guest may do.
     pub(super) fn perms(&self) -> FsPerms {
-        let much = |limit: u64| limit.saturating_add(limit / 4);
-        if self.bound.bytes > much(self.limit.bytes) || self.bound.files > much(self.limit.files) {
-            FsPerms::ReadOnly
-        } else {
-            FsPerms::ReadWrite
+        match self.is_read_only() {
+            true => FsPerms::ReadOnly,
+            false => FsPerms::ReadWrite,
         }
+    }
+
+    /// A volume that is a quarter above its limit can only be read: else each call could
+    /// add what it writes before it is stopped.
+    pub(super) fn is_read_only(&self) -> bool {
+        let much = |limit: u64| limit.saturating_add(limit / 4);
+        self.bound.bytes > much(self.limit.bytes) || self.bound.files > much(self.limit.files)
     }
 
     /// Ready when the volume has grown too large.
@@ -130,7 +142,7 @@ impl VolumeWatch {
         } else {
             return Ok(());
         };
-        Err(PluginError::new(Outcome::Denied, message))
+        Err(PluginError::new(self.full, message))
     }
 }
 
@@ -280,11 +292,15 @@ mod tests {
             files: 3,
         };
         fs::write(root.join("a"), "").unwrap();
-        let watch = VolumeWatch::within(root, limit).await.unwrap();
+        let watch = VolumeWatch::within(root, limit, Outcome::Denied)
+            .await
+            .unwrap();
         fs::create_dir(root.join("b")).unwrap();
         fs::write(root.join("b/c"), "").unwrap();
         assert_eq!(watch.finish().await, Ok(()));
-        let watch = VolumeWatch::within(root, limit).await.unwrap();
+        let watch = VolumeWatch::within(root, limit, Outcome::Denied)
+            .await
+            .unwrap();
         fs::write(root.join("b/d"), "").unwrap();
         let error = watch.finish().await.unwrap_err();
         assert_eq!(error.outcome, Outcome::Denied);
@@ -296,7 +312,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let (root, file) = (directory.path(), directory.path().join("a"));
         fs::write(&file, vec![1; 110_000]).unwrap();
-        let begin = || VolumeWatch::begin(root, 100_000);
+        let begin = || VolumeWatch::begin(root, 100_000, Outcome::Unavailable);
         assert!(matches!(begin().await.unwrap().perms(), FsPerms::ReadWrite));
         let watch = begin().await.unwrap();
         fs::write(&file, vec![1; 105_000]).unwrap();
@@ -304,7 +320,7 @@ mod tests {
         let watch = begin().await.unwrap();
         fs::write(&file, vec![1; 150_000]).unwrap();
         let error = watch.finish().await.unwrap_err();
-        assert_eq!(error.outcome, Outcome::Denied);
+        assert_eq!(error.outcome, Outcome::Unavailable);
         assert!(error.message.contains("its volume is full"), "{error}");
         assert!(error.message.ends_with("of 100000 bytes"), "{error}");
         assert!(matches!(begin().await.unwrap().perms(), FsPerms::ReadOnly));

@@ -63,7 +63,7 @@ impl Pipeline {
             if !plugin.has(Capability::Scoring) && !plugin.has(Capability::GetWeights) {
                 continue;
             }
-            let days = self.unfinalized(plugin.name(), now).await?;
+            let days = self.unfinalized(&plugin, now).await?;
             let most = self.config.scoring.max_catch_up_days as usize;
             if days.len() > most {
                 tracing::error!(
@@ -98,9 +98,10 @@ impl Pipeline {
     /// The days that a challenge is still to be finalized on, in order.
     pub(super) async fn unfinalized(
         &self,
-        challenge: &str,
+        plugin: &ActivePlugin,
         now: f64,
     ) -> Result<Vec<String>, PipelineError> {
+        let challenge = plugin.name();
         let until = self.schedule.last_day(now);
         let last = self.results().last_day(challenge);
         if last.as_ref().is_some_and(|last| *last >= until) {
@@ -108,12 +109,13 @@ impl Pipeline {
         }
         let first = self.first_day(challenge, &until).await?;
         let waited_for = self.results().first_waited_for(challenge);
-        Ok(days_to_finalize(
-            last.as_deref(),
-            &first,
-            &until,
-            waited_for.as_deref(),
-        ))
+        let mut days = days_to_finalize(last.as_deref(), &first, &until, waited_for.as_deref());
+        // What waits from before it was switched off, the next day takes in.
+        if let (Some(_), Some(since)) = (&last, plugin.active_since) {
+            let resumed = self.schedule.day_of(since);
+            days.retain(|day| *day >= resumed);
+        }
+        Ok(days)
     }
 
     async fn first_day(&self, challenge: &str, today: &str) -> Result<String, PipelineError> {

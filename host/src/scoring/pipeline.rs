@@ -406,7 +406,7 @@ impl Pipeline {
         let mut overdue = Vec::new();
         for plugin in &active {
             if plugin.has(Capability::Scoring) || plugin.has(Capability::GetWeights) {
-                let days = self.unfinalized(plugin.name(), now).await?;
+                let days = self.unfinalized(plugin, now).await?;
                 let due = days.first().map(|day| self.schedule.finalized_at(day));
                 overdue.push((plugin.name(), due.map_or(0.0, |due| (now - due).max(0.0))));
             }

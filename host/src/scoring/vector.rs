@@ -1,6 +1,8 @@
 //! The weight vector of a day, once every challenge is through with it.
 
+use super::finalize::PATIENCE;
 use super::pipeline::{Pipeline, PipelineError};
+use crate::plugins::RunState;
 use crate::sandbox::types::{HotkeyWeight, Standing};
 use crate::sandbox::{Capability, Outcome};
 use crate::store::{FinalizationRow, WeightVectorRow};
@@ -40,9 +42,12 @@ impl Pipeline {
     pub(super) async fn make_vectors(&self, now: f64) -> Result<Option<Finalized>, PipelineError> {
         let mut last = None;
         for day in self.store.days_without_vector().await? {
+            if self.lacks_a_challenge(&day, now) {
+                return Ok(last);
+            }
             for plugin in self.plugins.active() {
                 if plugin.has(Capability::GetWeights)
-                    && self.unfinalized(plugin.name(), now).await?.contains(&day)
+                    && self.unfinalized(&plugin, now).await?.contains(&day)
                 {
                     return Ok(last);
                 }
@@ -52,6 +57,31 @@ impl Pipeline {
         Ok(last)
     }
 
+    /// Whether a challenge that should run does not, so that its share would be lost
+    /// for the day. It is waited for as long as for one that does not tell its weights.
+    fn lacks_a_challenge(&self, day: &str, now: f64) -> bool {
+        let challenges = self.plugins.all_running().into_iter();
+        let mut missing = challenges.filter(|(_, running)| {
+            running.active.is_none()
+                && matches!(running.state, RunState::Loading | RunState::Failed)
+        });
+        missing.next().is_some() && now < self.schedule.finalized_at(day) + PATIENCE
+    }
+
+    /// What a challenge's record says of its share, in percent; none if it has none.
+    async fn emission_of(&self, challenge: &str) -> Result<Option<f64>, PipelineError> {
+        if let Some(plugin) = self.plugins.get(challenge) {
+            return Ok(Some(plugin.emission_percent));
+        }
+        let record = self.store.registry_record(challenge.to_owned()).await?;
+        let Some(record) = record else {
+            return Ok(None);
+        };
+        let spec: serde_json::Value = serde_json::from_str(&record.spec)?;
+        let percent = spec.pointer("/given/emission_percent");
+        Ok(percent.and_then(serde_json::Value::as_f64))
+    }
+
     async fn make_vector(&self, day: String, now: f64) -> Result<Option<Finalized>, PipelineError> {
         let rows = self.store.finalizations_of(day.clone()).await?;
         let mut challenges = Vec::new();
@@ -59,9 +89,9 @@ impl Pipeline {
             challenges.push(paid(row)?);
         }
         let mut reported = BTreeMap::new();
-        for plugin in self.plugins.active() {
-            let paid = challenges.iter().find(|c| c.challenge == plugin.name());
-            let Some(paid) = paid.filter(|_| plugin.has(Capability::GetWeights)) else {
+        // All that were finalized on the day, whether they run now or not.
+        for paid in &challenges {
+            let Some(emission_percent) = self.emission_of(&paid.challenge).await? else {
                 continue;
             };
             let weights = match &paid.weights {
@@ -74,7 +104,7 @@ impl Pipeline {
             reported.insert(
                 paid.challenge.clone(),
                 ChallengeWeights {
-                    emission_percent: plugin.emission_percent,
+                    emission_percent,
                     reported: weights,
                 },
             );

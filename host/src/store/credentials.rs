@@ -19,6 +19,9 @@ pub struct TokenRow {
     pub expires_at: Option<f64>,
 }
 
+/// Tokens of a challenge at a time: each is compared with what is asked with.
+const MAX_TOKENS: u32 = 16;
+
 impl Store {
     /// The tokens of a challenge that did not end before `now`, the oldest first.
     ///
@@ -58,8 +61,11 @@ impl Store {
         hint: String,
         old_end: f64,
         change: Change,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         self.write(move |tx| {
+            if find(tx, &slug)?.is_none() {
+                return Ok(false);
+            }
             tx.execute(
                 "UPDATE registry_tokens SET expires_at = min(coalesce(expires_at, ?2), ?2)
                  WHERE slug = ?1",
@@ -67,8 +73,13 @@ impl Store {
             )?;
             forget_tokens(tx, &slug, change.at)?;
             add_token(tx, &slug, &hash, &hint, change.at)?;
+            tx.execute(
+                "DELETE FROM registry_tokens WHERE slug = ?1 AND id NOT IN (
+                     SELECT id FROM registry_tokens WHERE slug = ?1 ORDER BY id DESC LIMIT ?2)",
+                (&slug, MAX_TOKENS),
+            )?;
             audit(tx, &slug, &change)?;
-            Ok(())
+            Ok(true)
         })
         .await
     }
@@ -131,6 +142,12 @@ impl Store {
             let Some(record) = find(tx, &slug)? else {
                 return Ok(None);
             };
+            // Its name may just have been taken out.
+            let sql = "SELECT ?1 IN (SELECT value FROM json_each(?2, '$.given.secrets'))";
+            let is_named: bool = tx.query_row(sql, (&name, &record.spec), |row| row.get(0))?;
+            if sealed.is_some() && !is_named {
+                return Ok(None);
+            }
             let changed = match sealed {
                 Some(sealed) => tx.execute(
                     "INSERT OR REPLACE INTO registry_secrets VALUES (?1, ?2, ?3, ?4)",
@@ -249,6 +266,24 @@ mod tests {
             action,
             changes: json!({}),
         };
+        let record = RegistryRow {
+            slug: "a".into(),
+            status: "draft".into(),
+            spec: "{}".into(),
+            digest: "d".into(),
+            version: "1".into(),
+            capabilities: "[]".into(),
+            origin: "admin".into(),
+            revision: 0,
+            active_since: None,
+            created_at: 0.0,
+            updated_at: 0.0,
+        };
+        let early =
+            store.rotate_token("a".into(), vec![1], "x".into(), 1.0, change("rotate_token"));
+        assert!(!early.await.unwrap(), "there is no record");
+        let made = store.put_record(record, "x".into(), None, change("create"), None);
+        made.await.unwrap();
         let rotate = |hint: &str, end| {
             store.rotate_token(
                 "a".into(),

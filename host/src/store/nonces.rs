@@ -4,12 +4,17 @@ use super::{Store, StoreError};
 
 /// Seconds for which a nonce is remembered: far longer than a request is fresh, in case
 /// a clock is set back.
-const KEPT_S: f64 = 86_400.0;
+const KEPT_S: f64 = 3_600.0;
+
+/// Seconds for which those of uploads are, whose scopes begin with `upload:`: they are
+/// counted by the day.
+const UPLOADS_KEPT_S: f64 = 86_400.0;
 
 impl Store {
-    /// Takes a nonce of a hotkey. `scope` is who it is for: `miner:<challenge>` or
-    /// `validator`; `now` is in seconds since the Unix epoch. Returns whether this is the
-    /// first time in a day; what was answered is on disk. Forgets those from before.
+    /// Takes a nonce of a hotkey. `scope` is what it is for: `miner:<challenge>`,
+    /// `upload:<challenge>` or `validator`; `now` is in seconds since the Unix epoch.
+    /// Returns whether this is the first time in an hour, or in a day for an upload; what
+    /// was answered is on disk. Forgets those from before.
     ///
     /// # Errors
     ///
@@ -22,8 +27,10 @@ impl Store {
         now: f64,
     ) -> Result<bool, StoreError> {
         self.write(move |tx| {
-            tx.prepare_cached("DELETE FROM request_nonces WHERE used_at < ?1")?
-                .execute([now - KEPT_S])?;
+            let old = "DELETE FROM request_nonces
+                       WHERE used_at < ?1 AND (used_at < ?2 OR scope NOT GLOB 'upload:*')";
+            tx.prepare_cached(old)?
+                .execute([now - KEPT_S, now - UPLOADS_KEPT_S])?;
             let sql = "INSERT OR IGNORE INTO request_nonces (scope, hotkey, nonce, used_at)
                        VALUES (?1, ?2, ?3, ?4)";
             let added = tx
@@ -35,7 +42,7 @@ impl Store {
     }
 
     /// How many nonces a hotkey used within a scope since a time, in seconds since the
-    /// Unix epoch; those of more than a day ago may be forgotten.
+    /// Unix epoch, and whether this one is used. Those that are forgotten are not.
     ///
     /// # Errors
     ///
@@ -44,13 +51,18 @@ impl Store {
         &self,
         scope: String,
         hotkey: String,
+        nonce: String,
         since: f64,
-    ) -> Result<u64, StoreError> {
+    ) -> Result<(u64, bool), StoreError> {
         self.read(move |connection| {
-            let sql = "SELECT count(*) FROM request_nonces
-                       WHERE scope = ?1 AND hotkey = ?2 AND used_at >= ?3";
+            let sql = "SELECT count(*) FILTER (WHERE used_at >= ?4),
+                              count(*) FILTER (WHERE nonce = ?3) > 0
+                       FROM request_nonces WHERE scope = ?1 AND hotkey = ?2";
             let mut statement = connection.prepare_cached(sql)?;
-            Ok(statement.query_row((scope, hotkey, since), |row| row.get(0))?)
+            let found = statement.query_row((scope, hotkey, nonce, since), |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            });
+            Ok(found?)
         })
         .await
     }
@@ -78,9 +90,12 @@ mod tests {
         assert!(reserve(&store, "miner:b", "h", "n", 1_001.0).await);
         assert!(reserve(&store, "miner:a", "other", "n", 1_001.0).await);
         assert!(reserve(&store, "miner:a", "h", "N", 1_001.0).await);
-        let since = |since| store.nonces_since("miner:a".into(), "h".into(), since);
-        assert_eq!(since(0.0).await.unwrap(), 2);
-        assert_eq!(since(1_000.5).await.unwrap(), 1);
+        let since = |nonce: &str, since| {
+            store.nonces_since("miner:a".into(), "h".into(), nonce.into(), since)
+        };
+        assert_eq!(since("n", 0.0).await.unwrap(), (2, true));
+        assert_eq!(since("n", 1_000.5).await.unwrap(), (1, true));
+        assert_eq!(since("m", 1_002.0).await.unwrap(), (0, false));
     }
 
     #[tokio::test]
@@ -92,12 +107,25 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_nonce_is_forgotten_after_a_day() {
-        let directory = tempfile::tempdir().unwrap();
-        let store = Store::open(&directory.path().join("db")).unwrap();
-        assert!(reserve(&store, "s", "h", "n", 0.0).await);
-        assert!(!reserve(&store, "s", "h", "n", KEPT_S).await);
-        assert!(reserve(&store, "s", "h", "other", KEPT_S + 1.0).await);
-        assert!(reserve(&store, "s", "h", "n", KEPT_S + 2.0).await);
+    async fn a_nonce_is_forgotten_after_an_hour_and_that_of_an_upload_after_a_day() {
+        for (scope, kept) in [
+            ("miner:upload:", KEPT_S),
+            ("validator", KEPT_S),
+            ("upload:a", UPLOADS_KEPT_S),
+        ] {
+            let directory = tempfile::tempdir().unwrap();
+            let store = Store::open(&directory.path().join("db")).unwrap();
+            assert!(reserve(&store, scope, "h", "n", 0.0).await);
+            // Whoever comes next has those of all others forgotten.
+            reserve(&store, "validator", "v", "o", kept).await;
+            assert!(!reserve(&store, scope, "h", "n", kept).await, "{scope}");
+            reserve(&store, "validator", "v", "p", kept + 1.0).await;
+            let used = store.nonces_since(scope.into(), "h".into(), "n".into(), -1.0);
+            assert_eq!(used.await.unwrap(), (0, false), "{scope}");
+            assert!(
+                reserve(&store, scope, "h", "n", kept + 1.0).await,
+                "{scope}"
+            );
+        }
     }
 }

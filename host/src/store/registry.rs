@@ -24,6 +24,9 @@ pub struct RegistryRow {
     pub origin: String,
     /// Number of the last change. Set by the store.
     pub revision: i64,
+    /// Since when an operator has it active, in seconds since the Unix epoch; none if
+    /// it was from the beginning.
+    pub active_since: Option<f64>,
     /// When it was made, in seconds since the Unix epoch. Set by the store.
     pub created_at: f64,
     /// When it was changed last. Set by the store.
@@ -128,6 +131,8 @@ impl Store {
             if revision != expected {
                 return Ok(Written::Changed(revision));
             }
+            let is_new = found.is_none();
+            let used = found.as_ref().map(|found| found.digest.clone());
             let created_at = found.map_or(change.at, |found| found.created_at);
             let row = RegistryRow {
                 revision: audit(tx, &row.slug, &change)?,
@@ -136,10 +141,26 @@ impl Store {
                 ..row
             };
             put(tx, &row)?;
-            tx.execute(
-                "INSERT OR IGNORE INTO registry_versions VALUES (?1, ?2, ?3, ?4, ?5)",
-                (&row.slug, &row.digest, &row.version, reference, change.at),
-            )?;
+            if is_new {
+                // What another record of this name had is not its.
+                for table in ["registry_tokens", "registry_secrets", "registry_versions"] {
+                    tx.execute(&format!("DELETE FROM {table} WHERE slug = ?1"), [&row.slug])?;
+                }
+            }
+            if used.as_ref() != Some(&row.digest) {
+                tx.execute(
+                    "INSERT INTO registry_versions VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+                     ON CONFLICT DO UPDATE SET used_by = excluded.used_by",
+                    (
+                        &row.slug,
+                        &row.digest,
+                        &row.version,
+                        reference,
+                        change.at,
+                        row.revision,
+                    ),
+                )?;
+            }
             // A secret that the record does not name any more is no secret of it.
             tx.execute(
                 "DELETE FROM registry_secrets WHERE slug = ?1
@@ -180,7 +201,7 @@ impl Store {
         .await
     }
 
-    /// The components that a challenge ran, the last one first.
+    /// The components that a challenge ran, the one that it ran last first.
     ///
     /// # Errors
     ///
@@ -189,7 +210,7 @@ impl Store {
         self.read(move |connection| {
             let mut statement = connection.prepare_cached(
                 "SELECT digest, version, reference, added_at FROM registry_versions
-                 WHERE slug = ?1 ORDER BY added_at DESC, digest",
+                 WHERE slug = ?1 ORDER BY used_by DESC",
             )?;
             let versions = statement.query_map([slug], |row| {
                 Ok(VersionRow {
@@ -259,6 +280,7 @@ fn record(row: &Row<'_>) -> rusqlite::Result<RegistryRow> {
         capabilities: row.get("capabilities")?,
         origin: row.get("origin")?,
         revision: row.get("revision")?,
+        active_since: row.get("active_since")?,
         created_at: row.get("created_at")?,
         updated_at: row.get("updated_at")?,
     })
@@ -274,8 +296,8 @@ pub(super) fn find(connection: &Connection, slug: &str) -> Result<Option<Registr
 pub(super) fn put(tx: &Transaction<'_>, row: &RegistryRow) -> Result<(), StoreError> {
     tx.execute(
         "INSERT OR REPLACE INTO registry (slug, status, spec, digest, version, capabilities,
-             origin, revision, created_at, updated_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+             origin, revision, created_at, updated_at, active_since)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
         (
             &row.slug,
             &row.status,
@@ -287,6 +309,7 @@ pub(super) fn put(tx: &Transaction<'_>, row: &RegistryRow) -> Result<(), StoreEr
             row.revision,
             row.created_at,
             row.updated_at,
+            row.active_since,
         ),
     )?;
     Ok(())
@@ -336,6 +359,7 @@ mod tests {
             capabilities: "[]".into(),
             origin: "admin".into(),
             revision: 0,
+            active_since: None,
             created_at: 0.0,
             updated_at: 0.0,
         }

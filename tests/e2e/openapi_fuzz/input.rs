@@ -267,7 +267,6 @@ impl Maker<'_> {
         let known = self.known;
         Some(match name {
             "id" if schema["type"] == "integer" => known.token.to_string(),
-            "id" if self.chance.one_in(6) => format!("gpu-{}", self.chance.below(9)),
             "id" => known.gpu_server.clone(),
             "name" | "secrets" => known.secret.clone(),
             "base_url" => "http://127.0.0.1:1".to_owned(),
@@ -310,7 +309,7 @@ impl Maker<'_> {
             let length = if self.bad(4) { 100_000 } else { 100 };
             request.body = (0..length).map(|_| self.chance.next() as u8).collect();
             if self.chance.one_in(2) {
-                request.body.splice(..0, *b"\0asm\x01\0\0\0");
+                request.body.splice(..0, *b"\0asm\x0d\0\x01\0");
             }
             return;
         }
@@ -442,6 +441,8 @@ impl Maker<'_> {
             let required = schema["required"].as_array();
             for (name, property) in properties {
                 let needed = required.is_some_and(|names| names.iter().any(|r| r == name));
+                // It is needed, and has a default in the document that is refused.
+                let needed = needed || name == "base_url";
                 if needed || self.optional() {
                     let value = self.field(name, property, depth);
                     fields.insert(name.clone(), value);
@@ -457,6 +458,10 @@ impl Maker<'_> {
     }
 
     fn field(&mut self, name: &str, schema: &Value, depth: u32) -> Value {
+        if name == "id" {
+            // Of something new.
+            return json!(format!("gpu-{}", 2 + self.chance.below(1_000)));
+        }
         match self.named(name, schema) {
             Some(named) if resolve(self.document, schema)["type"] == "string" => json!(named),
             _ => self.value(schema, depth + 1),

@@ -148,16 +148,14 @@ fn fits(document: &Value, schema: &Value, value: &Value, at: &str) -> Result<(),
                 }
             }
             let properties = schema["properties"].as_object();
+            let others = &schema["additionalProperties"];
             for (name, value) in fields {
                 let property = properties.and_then(|properties| properties.get(name));
                 let at = format!("{at}.{name}");
-                // Fields that are not described may be those of another part of `allOf`.
-                fits(
-                    document,
-                    property.unwrap_or(&schema["additionalProperties"]),
-                    value,
-                    &at,
-                )?;
+                if property.is_none() && *others == false {
+                    return Err(format!("{at} is not described"));
+                }
+                fits(document, property.unwrap_or(others), value, &at)?;
             }
         }
         Value::Array(items) => {
@@ -175,8 +173,10 @@ fn what_is_not_as_described_is_found() {
     let document = json!({ "components": { "schemas": {
         "Thing": { "type": "object", "required": ["a"], "properties": {
             "a": { "type": ["integer", "null"] },
+            "d": { "$ref": "#/components/schemas/Closed" },
             "b": { "type": "array", "items": { "$ref": "#/components/schemas/Other" } },
         } },
+        "Closed": { "additionalProperties": false, "properties": { "a": {} } },
         "Other": { "oneOf": [{ "type": "string", "enum": ["x"] }, { "type": "boolean" }] },
     } } });
     let thing = json!({ "$ref": "#/components/schemas/Thing" });
@@ -198,7 +198,14 @@ fn what_is_not_as_described_is_found() {
     for body in [r#"{"a": 1}"#, r#"{"a": null, "b": ["x", true], "c": {}}"#] {
         assert_eq!(found(200, json, body), 0, "{body}");
     }
-    for body in ["", "[]", "{}", r#"{"a": "1"}"#, r#"{"a": 1, "b": ["y"]}"#] {
+    for body in [
+        "",
+        "[]",
+        "{}",
+        r#"{"a": "1"}"#,
+        r#"{"a": 1, "b": ["y"]}"#,
+        r#"{"a": 1, "d": {"b": 1}}"#,
+    ] {
         assert_eq!(found(200, json, body), 1, "{body}");
     }
     assert_eq!(found(200, "text/plain", r#"{"a": 1}"#), 1, "another type");

@@ -92,6 +92,35 @@ fn a_token_is_told_once_rotated_with_an_overlap_and_revoked_at_once() {
 }
 
 #[test]
+fn a_dry_run_makes_no_token_and_ends_none() {
+    let world = world("");
+    let server = serve(&world);
+    create_digits(&server, &json!({}));
+    let before = (get(&server, "challenges/digits"), get(&server, "audit"));
+    let id = before.0["tokens"][0]["id"].clone();
+    let rotate = "challenges/digits/rotate-token?dry_run=true";
+    let would = post(&server, rotate, &json!({ "overlap_s": 0 }));
+    assert_eq!(would.status, 200, "{would:?}");
+    let would = would.json();
+    assert_eq!(would["dry_run"], true);
+    for told in ["challenge_token", "token_hint"] {
+        assert_eq!(would[told], Value::Null);
+    }
+    let bad = post(&server, rotate, &json!({ "overlap_s": -1 }));
+    assert_eq!(fields(&bad), ["overlap_s"]);
+    let route = format!("challenges/digits/tokens/{id}");
+    let would = delete(&server, &format!("{route}?dry_run=true"));
+    assert_eq!(would.status, 204, "{would:?}");
+    let after = (get(&server, "challenges/digits"), get(&server, "audit"));
+    assert_eq!(after, before);
+    let odd = delete(&server, &format!("{route}?dry_run=perhaps"));
+    odd.assert_problem(400, "invalid_query");
+    assert_eq!(delete(&server, &route).status, 204);
+    assert_eq!(tokens(&server), [] as [Value; 0]);
+    server.stop();
+}
+
+#[test]
 fn a_rotation_that_is_sent_again_gives_the_same_token() {
     let world = world("");
     let server = serve(&world);
@@ -119,24 +148,18 @@ const SECRET: &str = "correct-horse-battery-staple";
 fn a_secret_goes_in_sealed_and_never_comes_out() {
     let world = world("");
     let server = serve(&world);
-    create_digits(
-        &server,
-        &json!({"secrets": ["API_KEY"], "status": "active"}),
-    );
-    let missing = runtime(&server, "digits");
-    assert_eq!(
-        (&missing["state"], &missing["digest"]),
-        (&json!("failed"), &Value::Null)
-    );
-    assert_eq!(missing["reason"]["code"], "missing_secret");
-    let reason = missing["reason"]["reason"].as_str().unwrap();
-    assert!(reason.contains("API_KEY"), "{reason}");
+    create_digits(&server, &json!({"secrets": ["API_KEY"]}));
+    let missing = post(&server, "challenges/digits/activate", &json!({}));
+    missing.assert_problem(409, "not_ready");
+    assert!(missing.body.contains("missing_secret"), "{missing:?}");
+    assert!(missing.body.contains("API_KEY"), "{missing:?}");
 
     let route = path("challenges/digits/secrets/API_KEY");
     let put = |route: &str, value: &Value| {
         server.admin("PUT", route, Some(&json!({ "value": value })), &[])
     };
     assert_eq!(put(&route, &json!(SECRET)).status, 204);
+    operate(&server, "digits", "activate");
     assert_eq!(
         runtime(&server, "digits")["state"],
         "running",

@@ -70,7 +70,7 @@ fn what_the_folder_would_bring_back_is_not_deleted() {
     );
     fs::remove_file(file).unwrap();
     crate::support::until("the file is missed", || {
-        server.get("/v1/plugins").json()["plugins"] == json!([])
+        server.admin_get("/v1/plugins").json()["plugins"] == json!([])
     });
     assert_eq!(delete(&server, "challenges/digits").status, 200);
     assert_eq!(get(&server, "challenges"), json!({"challenges": []}));

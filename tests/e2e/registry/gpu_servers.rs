@@ -190,6 +190,7 @@ fn what_is_wrong_with_a_server_is_told_by_field() {
     for (change, named) in [
         (json!({"id": "other"}), "id"),
         (json!({"timeout_seconds": 0}), "timeout_seconds"),
+        (json!({"min_gpu_count": 0}), "min_gpu_count"),
         (json!({"base_url": null}), "base_url"),
         (json!({"token_hint": "x"}), "token_hint"),
     ] {

@@ -212,6 +212,111 @@ fn a_dry_run_tells_what_would_come_of_it_and_changes_nothing() {
     server.stop();
 }
 
+#[test]
+fn a_key_that_no_query_has_is_refused_and_nothing_is_done() {
+    let world = world("");
+    let server = serve(&world);
+    create_digits(&server, &json!({"secrets": ["API_KEY"]}));
+    let server_ = json!({"id": "gpu-1", "base_url": "https://gpu.example.org"});
+    assert_eq!(post(&server, "gpu-servers", &server_).status, 201);
+    let before = (get(&server, "challenges/digits"), get(&server, "audit"));
+    let id = &before.0["tokens"][0]["id"];
+    let digits = "challenges/digits";
+    for (method, rest, body) in [
+        ("GET", "challenges".to_owned(), Value::Null),
+        ("GET", digits.to_owned(), Value::Null),
+        ("GET", "audit".to_owned(), Value::Null),
+        ("GET", "validators".to_owned(), Value::Null),
+        ("GET", "assignments".to_owned(), Value::Null),
+        ("GET", format!("{digits}/logs"), Value::Null),
+        ("GET", format!("{digits}/versions"), Value::Null),
+        ("POST", "challenges".to_owned(), json!({"slug": "other"})),
+        ("PATCH", digits.to_owned(), json!({"name": "x"})),
+        ("DELETE", digits.to_owned(), Value::Null),
+        ("POST", format!("{digits}/activate"), Value::Null),
+        ("POST", format!("{digits}/disable"), Value::Null),
+        ("POST", format!("{digits}/rollback"), Value::Null),
+        ("POST", format!("{digits}/rotate-token"), Value::Null),
+        ("DELETE", format!("{digits}/tokens/{id}"), Value::Null),
+        (
+            "PUT",
+            format!("{digits}/secrets/API_KEY"),
+            json!({"value": "x"}),
+        ),
+        ("DELETE", format!("{digits}/secrets/API_KEY"), Value::Null),
+        ("POST", "gpu-servers".to_owned(), json!({"id": "gpu-2"})),
+        (
+            "PATCH",
+            "gpu-servers/gpu-1".to_owned(),
+            json!({"enabled": false}),
+        ),
+        ("DELETE", "gpu-servers/gpu-1".to_owned(), Value::Null),
+        ("POST", "components".to_owned(), Value::Null),
+    ] {
+        let target = path(&format!("{rest}?dryrun=true"));
+        let body = Some(&body).filter(|body| !body.is_null());
+        let refused = server.admin(method, &target, body, &[]);
+        refused.assert_problem(400, "invalid_query");
+        let detail = refused.json()["detail"].as_str().unwrap().to_owned();
+        assert!(detail.contains("\"dryrun\""), "{method} {rest}: {detail}");
+    }
+    // What has no dry run does not do it in earnest.
+    let gone = super::delete(&server, "gpu-servers/gpu-1?dry_run=true");
+    gone.assert_problem(400, "invalid_query");
+    let after = (get(&server, "challenges/digits"), get(&server, "audit"));
+    assert_eq!(after, before);
+    get(&server, "gpu-servers/gpu-1");
+    server.stop();
+}
+
+#[test]
+fn only_a_component_is_taken_for_one() {
+    let world = world("");
+    let server = serve(&world);
+    for (bytes, told) in [
+        (&b"\0asm\x01\0\0\0"[..], "wasm32-wasip2"),
+        (b"#!/bin/sh", "not WebAssembly"),
+        (b"", "too short"),
+    ] {
+        let token = format!("Bearer {}", server.token());
+        let headers = [
+            ("authorization", token.as_str()),
+            ("content-type", "application/wasm"),
+        ];
+        let target = path("components");
+        let refused = send(&server.admin, "POST", &target, &headers, bytes);
+        refused.assert_problem(422, "no_component");
+        assert!(refused.body.contains(told), "{refused:?}");
+    }
+    server.stop();
+}
+
+#[test]
+fn every_limit_that_is_wrong_is_told_at_once() {
+    let world = world("");
+    let server = serve(&world);
+    create_digits(&server, &json!({}));
+    let body = json!({
+        "limits": {"fuel": 0, "memory_bytes": 1, "wall_ms": 86_400_001},
+        "solver": {"fuel": 1e15 as u64 + 1, "wall_ms": 0},
+        "route_limits": {"concurrency": 1_025, "head_ms": 0},
+    });
+    let refused = patch(&server, "challenges/digits", &body);
+    let mut told = fields(&refused);
+    told.sort();
+    let expected = [
+        "limits.fuel",
+        "limits.memory_bytes",
+        "limits.wall_ms",
+        "route_limits.concurrency",
+        "route_limits.head_ms",
+        "solver.fuel",
+        "solver.wall_ms",
+    ];
+    assert_eq!(told, expected);
+    server.stop();
+}
+
 /// How many tasks a commit was scored by.
 fn tasks_of(server: &Server, commit: &Commit) -> usize {
     let data = server.scoring_result(&[&commit.encrypted]);

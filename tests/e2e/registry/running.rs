@@ -7,13 +7,15 @@ use serde_json::{Value, json};
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 
+/// A section for a challenge that needs what it is not given.
+const NEEDS_A_SECRET: &str = "
+[challenges.digits]
+secrets = ['API_KEY']";
+
 /// A challenge that fails, beside one that runs.
 fn failing_and_fine(world: &World) -> Server {
+    fs::copy(guest("digits"), world.plugins().join("digits.wasm")).unwrap();
     let server = serve(world);
-    create_digits(
-        &server,
-        &json!({"secrets": ["API_KEY"], "status": "active"}),
-    );
     let artifact = super::component(&server, &guest_bytes("tokens_challenge"));
     let settings = json!({"submissions": {}, "penalty_threshold": 0.5, "tasks": 1});
     let body =
@@ -41,7 +43,7 @@ fn another_pass(world: &World, server: &Server, mark: u8) {
 
 #[test]
 fn a6_07_a_failed_start_is_not_adopted_as_healthy() {
-    let world = world("");
+    let world = world(NEEDS_A_SECRET);
     let server = failing_and_fine(&world);
     let failed = runtime(&server, "digits");
     assert_eq!(
@@ -87,7 +89,7 @@ fn a6_07_an_edit_of_the_environment_redeploys() {
 
 #[test]
 fn one_failing_challenge_does_not_stop_the_pass() {
-    let world = world("registry.reconcile_s = 1");
+    let world = world(&format!("registry.reconcile_s = 1{NEEDS_A_SECRET}"));
     let server = failing_and_fine(&world);
     server.stop();
     // Of one the component is lost, the next is in need of a secret, a third file is

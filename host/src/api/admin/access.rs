@@ -31,10 +31,13 @@ impl Default for RotateBody {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct RotatedView {
     slug: String,
-    /// The token. It is told this once, and only a hash of it is kept.
-    challenge_token: String,
-    /// Its first and last characters.
-    token_hint: String,
+    /// The token. It is told this once, and only a hash of it is kept; none of a dry
+    /// run.
+    challenge_token: Option<String>,
+    /// Its first and last characters; none of a dry run.
+    token_hint: Option<String>,
+    /// Whether nothing was made.
+    dry_run: bool,
 }
 
 /// The value of a secret.
@@ -53,12 +56,13 @@ pub(super) struct SecretBody {
     tag = "access",
     params(
         ("slug" = String, Path, description = "The challenge"),
+        ChangeQuery,
         ("Idempotency-Key" = Option<String>, Header, description = "Answers the same request the same"),
         ("If-Match" = Option<String>, Header, description = "The `ETag` that is meant"),
     ),
     request_body(content = Option<RotateBody>, description = "For how long the tokens before stay valid"),
     responses(
-        (status = 200, body = RotatedView, description = "The token"),
+        (status = 200, body = RotatedView, description = "The token, or, of a dry run, none"),
         (status = 404, body = ProblemDetails, content_type = "application/problem+json",
             description = "`unknown_challenge`"),
         (status = 412, body = ProblemDetails, content_type = "application/problem+json",
@@ -72,6 +76,7 @@ pub(super) async fn rotate(
     Segments(slug): Segments<String>,
     actor: Actor,
     if_match: IfMatch,
+    Params(query): Params<ChangeQuery>,
     MaybeJson(body): MaybeJson<RotateBody>,
 ) -> Result<Json<RotatedView>, Problem> {
     if !(0.0..=604_800.0).contains(&body.overlap_s) {
@@ -79,16 +84,19 @@ pub(super) async fn rotate(
         let field = crate::registry::FieldProblem::new("overlap_s", message);
         return Err(Problem::invalid(vec![field]));
     }
-    let edit = edit_of(&app, &slug, actor, &if_match, None).await?;
+    let edit = edit_of(&app, &slug, actor, &if_match, query.dry_run()).await?;
+    let dry_run = edit.dry_run;
     let token = app
         .registry()
         .rotate_token(&slug, body.overlap_s, edit)
         .await;
     let challenge_token = token.map_err(problem)?;
+    let hint = crate::registry::tokens::hint;
     Ok(Json(RotatedView {
         slug,
-        token_hint: crate::registry::tokens::hint(&challenge_token),
+        token_hint: challenge_token.as_deref().map(hint),
         challenge_token,
+        dry_run,
     }))
 }
 
@@ -101,11 +109,15 @@ pub(super) async fn rotate(
     params(
         ("slug" = String, Path, description = "The challenge"),
         ("id" = i64, Path, description = "The token's number"),
+        ChangeQuery,
+        ("If-Match" = Option<String>, Header, description = "The `ETag` that is meant"),
     ),
     responses(
-        (status = 204, description = "It is no token any more"),
+        (status = 204, description = "It is no token any more; of a dry run, it is one that could end"),
         (status = 404, body = ProblemDetails, content_type = "application/problem+json",
             description = "`unknown_challenge`, `unknown_token`"),
+        (status = 412, body = ProblemDetails, content_type = "application/problem+json",
+            description = "`precondition_failed`"),
     ),
 )]
 pub(super) async fn revoke(
@@ -113,8 +125,9 @@ pub(super) async fn revoke(
     Segments((slug, id)): Segments<(String, i64)>,
     actor: Actor,
     if_match: IfMatch,
+    Params(query): Params<ChangeQuery>,
 ) -> Result<StatusCode, Problem> {
-    let edit = edit_of(&app, &slug, actor, &if_match, None).await?;
+    let edit = edit_of(&app, &slug, actor, &if_match, query.dry_run()).await?;
     let revoked = app.registry().revoke_token(&slug, id, edit).await;
     revoked.map_err(problem)?;
     Ok(StatusCode::NO_CONTENT)

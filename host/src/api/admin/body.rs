@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 #[derive(Debug)]
 pub(in crate::api) struct JsonBody<T>(pub(in crate::api) T);
 
-/// The same, but a request may have no body at all.
+/// The same, but a request may have no body at all, or null.
 #[derive(Debug)]
 pub(in crate::api) struct MaybeJson<T>(pub(in crate::api) T);
 
@@ -44,6 +44,9 @@ impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for MaybeJson
             return Ok(MaybeJson(T::default()));
         }
         is_json?;
+        if bytes.trim_ascii() == b"null" {
+            return Ok(MaybeJson(T::default()));
+        }
         fields(&bytes).map(MaybeJson)
     }
 }
@@ -291,6 +294,8 @@ mod tests {
     #[tokio::test]
     async fn a_body_may_be_left_out_where_that_is_said() {
         let MaybeJson::<Outer>(outer) = post("", "").await.unwrap();
+        assert_eq!(outer, Outer::default());
+        let MaybeJson::<Outer>(outer) = post("application/json", " null\n").await.unwrap();
         assert_eq!(outer, Outer::default());
         let MaybeJson(outer) = post::<MaybeJson<Outer>>("application/json", "{\"name\": \"a\"}")
             .await

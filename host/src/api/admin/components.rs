@@ -35,7 +35,7 @@ pub(super) struct ComponentView {
         (status = 413, body = ProblemDetails, content_type = "application/problem+json",
             description = "`too_large`, `body_rejected`"),
         (status = 422, body = ProblemDetails, content_type = "application/problem+json",
-            description = "`no_component`: it is not WebAssembly"),
+            description = "`no_component`: it is no WebAssembly component"),
     ),
 )]
 pub(super) async fn add(
@@ -45,10 +45,7 @@ pub(super) async fn add(
 ) -> Result<(StatusCode, Json<ComponentView>), Problem> {
     let body =
         body.map_err(|error| Problem::new(error.status(), "body_rejected", error.body_text()))?;
-    if !body.starts_with(b"\0asm") {
-        let detail = "it is not WebAssembly";
-        return Err(Problem::unprocessable("no_component", detail));
-    }
+    check_header(&body)?;
     let components = app.components.clone();
     let added = tokio::task::spawn_blocking(move || components.add(&body)).await;
     let added = added.map_err(|error| ended(&error))?;
@@ -73,8 +70,46 @@ pub(super) async fn add(
     Ok((StatusCode::CREATED, Json(view)))
 }
 
+/// Tells what a file is that is no component, as the sandbox tells it.
+fn check_header(bytes: &[u8]) -> Result<(), Problem> {
+    let detail = match bytes.get(..8) {
+        Some(b"\0asm\x0d\0\x01\0") => return Ok(()),
+        Some(b"\0asm\x01\0\0\0") => {
+            "a core WebAssembly module, not a component: build it for wasm32-wasip2"
+        }
+        Some([0, b'a', b's', b'm', ..]) => "WebAssembly of an unknown version",
+        Some(_) => "not WebAssembly",
+        None => "too short to be WebAssembly",
+    };
+    Err(Problem::unprocessable("no_component", detail))
+}
+
 fn ended(error: &dyn std::error::Error) -> Problem {
     tracing::error!(%error, "cannot keep a component");
     let detail = "the host's disk cannot be used now";
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_component_is_told_what_it_is() {
+        assert_eq!(check_header(b"\0asm\x0d\0\x01\0more"), Ok(()));
+        for (bytes, told) in [
+            (&b"\0asm\x01\0\0\0more"[..], "a core WebAssembly module"),
+            (b"\0asm\x02\0\0\0", "unknown version"),
+            (b"\x7fELF\x02\x01\x01\0", "not WebAssembly"),
+            (b"\0asm", "too short"),
+            (b"", "too short"),
+        ] {
+            let problem = check_header(bytes).unwrap_err();
+            assert_eq!(
+                (problem.status.as_u16(), problem.code),
+                (422, "no_component")
+            );
+            assert!(problem.detail.contains(told), "{problem:?}");
+        }
+    }
 }

@@ -122,13 +122,17 @@ fn read([certificate, key]: &[PathBuf; 2]) -> Result<Arc<ServerConfig>, TlsError
     Ok(Arc::new(config))
 }
 
+/// A connection after its handshake, and the address of the client.
+type Secured<L> = (TlsStream<<L as Listener>::Io>, <L as Listener>::Addr);
+
 /// A listener whose connections are those of another with TLS. Handshakes are done
 /// beside each other, each within ten seconds.
 #[derive(Debug)]
 pub(in crate::api) struct Tls<L: Listener> {
     listener: L,
     certificate: Certificate,
-    handshakes: JoinSet<Option<(TlsStream<L::Io>, L::Addr)>>,
+    /// What came of each; none if it failed.
+    handshakes: JoinSet<Option<Secured<L>>>,
     /// To end each handshake, the oldest first.
     ends: VecDeque<AbortHandle>,
     time: Duration,

@@ -63,7 +63,7 @@ async fn call(
         Instant::now(),
     );
     metrics.route_began(&name);
-    let held = Arc::new(admitted.held);
+    let held = admitted.held;
     let place = Arc::clone(&held);
     let call = RouteCall {
         secrets: plugin.secrets.clone(),

@@ -2,11 +2,13 @@
 //! the signature of, and each request once.
 //!
 //! In this order: headers, time, body, signature, registration, artifact, nonce. The
-//! nonce comes last, on disk, before the challenge is asked: a miner whose request was
-//! cut short at any point before can send it again.
+//! nonce comes last, on disk, before the challenge is asked: a miner whose request did
+//! not come in whole, or was cut short by the end of the host, can send it again. No
+//! artifact is kept for a nonce that is used, and what is kept is counted, whether or not
+//! the miner stays for the answer.
 
 use super::headers::Verified;
-use super::upload::{self, ReadError};
+use super::upload::{self, ReadError, Upload};
 use super::{Admitted, Routes, too_large};
 use crate::api::problem::Problem;
 use crate::artifacts::ArtifactError;
@@ -15,6 +17,7 @@ use crate::clock;
 use axum::body::Body;
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
+use std::sync::Arc;
 
 /// Uploads of a miner to a challenge within a day, at most: each may leave an artifact
 /// in the store.
@@ -46,7 +49,8 @@ pub(super) async fn verify(
             let read = upload::to_memory(body, most).await;
             let (bytes, digest) = read.map_err(|error| unread(error, most))?;
             let verified = signer(routes, admitted, parts, unverified, digest)?;
-            reserve(routes, admitted, &verified, "miner").await?;
+            let scope = format!("miner:{}", admitted.plugin.name());
+            reserve(routes, scope, &verified, clock::unix_now()).await?;
             (verified, Body::from(bytes))
         }
     };
@@ -70,28 +74,60 @@ async fn upload(
     }
     let (size, digest) = (upload.size, upload.digest.clone());
     let mut verified = signer(routes, admitted, parts, unverified, digest)?;
-    let scope = scope("upload", admitted);
-    let since = clock::unix_now() - DAY;
-    let hotkey = verified.hotkey.clone();
-    if routes.store.nonces_since(scope, hotkey, since).await? >= UPLOADS_A_DAY {
+    verified.artifact = Some(size);
+    let scope = format!("upload:{}", admitted.plugin.name());
+    let (routes, held) = (routes.clone(), Arc::clone(&admitted.held));
+    // Goes on without the client: whoever leaves in between has its artifact counted.
+    let kept = tokio::spawn(async move {
+        let _held = held;
+        keep(&routes, scope, upload, &verified).await?;
+        Ok(verified)
+    });
+    kept.await.unwrap_or_else(|error| {
+        tracing::error!(%error, "an upload was not kept");
+        Err(not_stored())
+    })
+}
+
+/// Puts an upload into the artifact store, and takes its nonce.
+async fn keep(
+    routes: &Routes,
+    scope: String,
+    upload: Upload,
+    verified: &Verified,
+) -> Result<(), Problem> {
+    let uploads = &routes.0.uploads;
+    let _turn = uploads.turn(&verified.hotkey).await;
+    let now = clock::unix_now();
+    let (hotkey, nonce) = (verified.hotkey.clone(), verified.nonce.clone());
+    let used = routes
+        .store
+        .nonces_since(scope.clone(), hotkey, nonce, now - DAY);
+    let (count, is_used) = used.await?;
+    if is_used {
+        return Err(replayed());
+    }
+    if count >= UPLOADS_A_DAY {
         let detail = format!("a miner may upload {UPLOADS_A_DAY} times in 24 hours");
         let retry = HeaderValue::from_static("3600");
         let status = StatusCode::TOO_MANY_REQUESTS;
         return Err(Problem::new(status, "too_many_uploads", detail)
             .with_header(header::RETRY_AFTER, retry));
     }
-    let kept = routes.0.uploads.keep(&routes.artifacts, upload).await;
+    let kept = uploads.keep(&routes.artifacts, upload).await;
     kept.map_err(|error| match error {
         ArtifactError::TooLarge { max, .. } => too_large(max),
         error => {
             tracing::error!(%error, "an upload was not kept");
-            let detail = "the artifact cannot be stored now";
-            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
+            not_stored()
         }
     })?;
-    verified.artifact = Some(size);
-    reserve(routes, admitted, &verified, "upload").await?;
-    Ok(verified)
+    reserve(routes, scope, verified, now).await
+}
+
+fn not_stored() -> Problem {
+    let detail = "the artifact cannot be stored now";
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
 }
 
 fn read_headers(parts: &Parts) -> Result<Unverified, Problem> {
@@ -142,26 +178,24 @@ fn signer(
 /// Takes the nonce, once.
 async fn reserve(
     routes: &Routes,
-    admitted: &Admitted,
+    scope: String,
     verified: &Verified,
-    kind: &str,
+    now: f64,
 ) -> Result<(), Problem> {
     let (hotkey, nonce) = (verified.hotkey.clone(), verified.nonce.clone());
-    let now = clock::unix_now();
-    let reserved = routes
+    match routes
         .store
-        .reserve_nonce(scope(kind, admitted), hotkey, nonce, now);
-    match reserved.await? {
+        .reserve_nonce(scope, hotkey, nonce, now)
+        .await?
+    {
         true => Ok(()),
-        false => {
-            let detail = "a request with this nonce was taken before";
-            Err(Problem::new(StatusCode::CONFLICT, "replayed", detail))
-        }
+        false => Err(replayed()),
     }
 }
 
-fn scope(kind: &str, admitted: &Admitted) -> String {
-    format!("{kind}:{}", admitted.plugin.name())
+fn replayed() -> Problem {
+    let detail = "a request with this nonce was taken before";
+    Problem::new(StatusCode::CONFLICT, "replayed", detail)
 }
 
 fn unauthorized(fault: NoncedFault) -> Problem {

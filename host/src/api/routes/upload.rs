@@ -5,11 +5,13 @@ use crate::artifacts::{ArtifactError, ArtifactStore};
 use axum::body::{Body, Bytes};
 use futures_util::StreamExt;
 use sha2::{Digest, Sha256};
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tempfile::NamedTempFile;
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, MutexGuard, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
 /// Time that a body has to come in, beside what it has for its length.
@@ -19,11 +21,18 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// others.
 const PACE: u64 = 128 << 10;
 
+/// Time that a body may take that is read into memory: its nonce must be remembered for
+/// longer than that after it was fresh.
+const LONGEST: Duration = Duration::from_secs(1_800);
+
 /// Bytes that are written at a time, about.
 const PIECE: usize = 1 << 20;
 
 /// Uploads that are put into the store at a time: each is in memory for that.
 const AT_A_TIME: usize = 2;
+
+/// Miners that take turns, by chance, have one of so many.
+const TURNS: usize = 64;
 
 /// Why a body was not read.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +56,8 @@ pub(super) enum ReadError {
 pub(super) struct Uploads {
     directory: PathBuf,
     places: Semaphore,
+    turns: [Mutex<()>; TURNS],
+    hasher: RandomState,
 }
 
 /// A body in a file, which goes with it.
@@ -73,7 +84,16 @@ impl Uploads {
         Uploads {
             directory,
             places: Semaphore::new(AT_A_TIME),
+            turns: [const { Mutex::const_new(()) }; TURNS],
+            hasher: RandomState::new(),
         }
+    }
+
+    /// Waits until no other upload of a miner is being kept. What is found of its nonces
+    /// is so until what comes back is dropped.
+    pub(super) async fn turn(&self, hotkey: &str) -> Option<MutexGuard<'_, ()>> {
+        let index = self.hasher.hash_one(hotkey) as usize % TURNS;
+        Some(self.turns.get(index)?.lock().await)
     }
 
     /// Reads a body of at most `most` bytes into a file.
@@ -83,7 +103,7 @@ impl Uploads {
         let mut file = Some(made);
         let mut hash = Sha256::new();
         let mut piece = Vec::new();
-        let mut reading = Reading::new(body, most, PATIENCE);
+        let mut reading = Reading::new(body, most, PATIENCE, Duration::MAX);
         loop {
             let bytes = reading.next().await?;
             let is_last = bytes.is_none();
@@ -140,7 +160,7 @@ impl Uploads {
 /// Reads a body of at most `most` bytes, and its SHA-256, in lower-case hex.
 pub(super) async fn to_memory(body: Body, most: u64) -> Result<(Bytes, String), ReadError> {
     let mut whole = Vec::new();
-    let mut reading = Reading::new(body, most, PATIENCE);
+    let mut reading = Reading::new(body, most, PATIENCE, LONGEST);
     while let Some(bytes) = reading.next().await? {
         whole.extend_from_slice(&bytes);
     }
@@ -155,22 +175,25 @@ struct Reading {
     size: u64,
     most: u64,
     patience: Duration,
+    longest: Duration,
 }
 
 impl Reading {
-    fn new(body: Body, most: u64, patience: Duration) -> Self {
+    fn new(body: Body, most: u64, patience: Duration, longest: Duration) -> Self {
         Reading {
             body: body.into_data_stream(),
             begun: Instant::now(),
             size: 0,
             most,
             patience,
+            longest,
         }
     }
 
     /// Time for the first bytes, as many as have come in, and some more.
     fn allowed(&self) -> Duration {
-        self.patience + Duration::from_millis(self.size.saturating_mul(1_000) / PACE)
+        let paid_for = Duration::from_millis(self.size.saturating_mul(1_000) / PACE);
+        (self.patience + paid_for).min(self.longest)
     }
 
     async fn next(&mut self) -> Result<Option<Bytes>, ReadError> {
@@ -245,10 +268,13 @@ mod tests {
     async fn a_body_must_keep_its_pace() {
         let first = stream::iter([io::Result::Ok(vec![0; 1 << 20])]);
         let body = Body::from_stream(first.chain(stream::pending()));
-        let mut reading = Reading::new(body, 1 << 30, Duration::from_millis(50));
+        let mut reading = Reading::new(body, 1 << 30, Duration::from_millis(50), LONGEST);
         reading.next().await.unwrap();
         let paid_for = Duration::from_secs(8);
         assert_eq!(reading.allowed(), paid_for + Duration::from_millis(50));
+        reading.longest = Duration::from_secs(3);
+        assert_eq!(reading.allowed(), reading.longest);
+        reading.longest = LONGEST;
         reading.begun -= paid_for;
         assert!(matches!(reading.next().await, Err(ReadError::TooSlow)));
     }

@@ -2,7 +2,7 @@
 //! that Proctor replaces, to whom this host is one of its challenges.
 
 use super::Routes;
-use crate::api::problem::Problem;
+use crate::api::problem::{Problem, ProblemDetails};
 use crate::clock;
 use crate::compat::WeightsAnswer;
 use crate::sandbox::Outcome;
@@ -19,9 +19,30 @@ const SLUG: &str = "x-base-challenge-slug";
 /// Days of the ledger that are looked through for weights.
 const MOST_DAYS: usize = 30;
 
+/// A challenge's weights, for masters of the replaced platform
+///
 /// Answers who has a token of the challenge that the header `X-Base-Challenge-Slug`
 /// names, with the weights of its last finalization that made any. Until the next one
 /// the answer is the same, its time included.
+#[utoipa::path(
+    get,
+    path = "/internal/v1/get_weights",
+    operation_id = "get_weights",
+    tag = "compatibility",
+    params(("X-Base-Challenge-Slug" = String, Header, description = "The token's challenge")),
+    security(("challenge_token" = [])),
+    responses(
+        (status = 200, body = Object, description = "`challenge_slug`; `weights`: by hotkey, in a \
+            unit of the challenge's own; and, once there are any, `epoch`: when they were due, in \
+            seconds since the Unix epoch, and `computed_at`: when they were made, ISO 8601"),
+        (status = 400, body = ProblemDetails, content_type = "application/problem+json",
+            description = "`wrong_challenge`: the token is another challenge's"),
+        (status = 401, body = ProblemDetails, content_type = "application/problem+json",
+            description = "`unauthorized`: it is no token of a challenge"),
+        (status = 503, body = ProblemDetails, content_type = "application/problem+json",
+            description = "`unavailable`, `overloaded`, `timeout`: try again"),
+    ),
+)]
 pub(super) async fn get_weights(
     State(routes): State<Routes>,
     headers: HeaderMap,

@@ -28,7 +28,7 @@ pub struct GpuServerSpec {
     /// For people and scripts: at most 64, names of 1 to 63 characters, values of at
     /// most 256. Default: none.
     pub labels: BTreeMap<String, String>,
-    /// GPUs that it has at least. Default: 1.
+    /// GPUs that it has at least, 1 or more. Default: 1.
     pub min_gpu_count: u32,
 }
 
@@ -86,6 +86,9 @@ impl GpuServerSpec {
         };
         if !(self.timeout_seconds > 0.0 && self.timeout_seconds <= 300.0) {
             problem("timeout_seconds", "must be above 0 and at most 300");
+        }
+        if self.min_gpu_count == 0 {
+            problem("min_gpu_count", "must be at least 1");
         }
         if self.description.chars().count() > 4_000 {
             problem("description", "must have at most 4000 characters");
@@ -182,10 +185,12 @@ mod tests {
             timeout_seconds: f64::NAN,
             description: "x".repeat(4_001),
             labels: BTreeMap::from([(String::new(), "x".into())]),
+            min_gpu_count: 0,
             ..GpuServerSpec::default()
         };
         let fields: Vec<String> = spec.problems().into_iter().map(|p| p.field).collect();
-        assert_eq!(fields, ["timeout_seconds", "description", "labels."]);
+        let expected = ["timeout_seconds", "min_gpu_count", "description", "labels."];
+        assert_eq!(fields, expected);
         assert_eq!(GpuServerSpec::default().problems(), []);
     }
 }

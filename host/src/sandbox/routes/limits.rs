@@ -1,8 +1,11 @@
 //! What a call of a challenge's own routes may take.
 
-use crate::sandbox::limits::Limits;
+use crate::sandbox::limits::{Limits, MAX_BODY, MAX_MS, out_of_bounds};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
+
+/// Most calls at a time of one challenge.
+const MAX_CONCURRENCY: u64 = 1_024;
 
 /// What one request to a challenge's own routes may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -11,10 +14,10 @@ pub struct RouteLimits {
     /// Fuel of the whole call, as in [`Limits::fuel`].
     pub fuel: u64,
     /// Milliseconds until status and headers of the answer are there; and until the
-    /// client takes the next piece of the body, when there is one.
+    /// client takes the next piece of the body, when there is one. At most a day.
     pub head_ms: u64,
     /// Milliseconds that the whole call may take, for answers that are streamed:
-    /// until the last byte is sent.
+    /// until the last byte is sent. At least `head_ms`, at most a day.
     pub stream_ms: u64,
     /// Bytes of linear memory, as in [`Limits::memory_bytes`].
     pub memory_bytes: usize,
@@ -23,15 +26,16 @@ pub struct RouteLimits {
     pub host_calls: u64,
     /// Bytes of stdout and stderr that are kept, as in [`Limits::log_bytes`].
     pub log_bytes: usize,
-    /// Bytes that the body of the request may have.
+    /// Bytes that the body of the request may have, at most 4 GiB.
     pub request_bytes: u64,
     /// Bytes that the body of the answer may have; and that of each answer to a
-    /// request that the guest makes.
+    /// request that the guest makes. At most 4 GiB.
     pub response_bytes: u64,
-    /// Calls at a time of one challenge. The sandbox leaves that to the caller.
+    /// Calls at a time of one challenge, 1 to 1024. The sandbox leaves that to the
+    /// caller.
     pub concurrency: u32,
-    /// Calls at a time of one challenge by one client. The sandbox leaves that to
-    /// the caller.
+    /// Calls at a time of one challenge by one client, 1 to 1024. The sandbox leaves
+    /// that to the caller.
     pub concurrency_per_client: u32,
 }
 
@@ -66,21 +70,27 @@ impl RouteLimits {
         Duration::from_millis(self.stream_ms)
     }
 
-    /// What is wrong with the limits: the field's name, and why.
-    pub fn problem(&self) -> Option<(&'static str, &'static str)> {
-        let positive = [
-            ("head_ms", self.head_ms > 0),
-            ("response_bytes", self.response_bytes > 0),
-            ("concurrency", self.concurrency > 0),
-            ("concurrency_per_client", self.concurrency_per_client > 0),
-        ];
-        if let Some((name, _)) = positive.into_iter().find(|(_, ok)| !ok) {
-            return Some((name, "must be above 0"));
+    /// What is wrong with the limits: each field's name, and why.
+    pub fn problems(&self) -> Vec<(&'static str, String)> {
+        let concurrency = u64::from(self.concurrency);
+        let per_client = u64::from(self.concurrency_per_client);
+        let mut problems = out_of_bounds([
+            ("head_ms", self.head_ms, 1, MAX_MS),
+            ("request_bytes", self.request_bytes, 0, MAX_BODY),
+            ("response_bytes", self.response_bytes, 1, MAX_BODY),
+            ("concurrency", concurrency, 1, MAX_CONCURRENCY),
+            ("concurrency_per_client", per_client, 1, MAX_CONCURRENCY),
+        ]);
+        let of_store = self.of_store().problems().into_iter();
+        problems.extend(of_store.map(|(name, why)| match name {
+            "wall_ms" => ("stream_ms", why),
+            name => (name, why),
+        }));
+        let told = problems.iter().any(|(name, _)| *name == "stream_ms");
+        if self.stream_ms < self.head_ms && !told {
+            problems.push(("stream_ms", "must be at least head_ms".to_owned()));
         }
-        if self.stream_ms < self.head_ms {
-            return Some(("stream_ms", "must be at least head_ms"));
-        }
-        self.of_store().problem()
+        problems
     }
 
     /// The limits of the store. What of them cannot be set is as for other calls.
@@ -103,7 +113,7 @@ mod tests {
     #[test]
     fn a_limit_that_allows_nothing_is_a_problem() {
         let default = RouteLimits::default();
-        assert_eq!(default.problem(), None);
+        assert_eq!(default.problems(), []);
         for (limits, field) in [
             (RouteLimits { fuel: 0, ..default }, "fuel"),
             (
@@ -135,13 +145,40 @@ mod tests {
                 "concurrency",
             ),
         ] {
-            assert_eq!(limits.problem().map(|p| p.0), Some(field));
+            let fields: Vec<_> = limits.problems().into_iter().map(|(f, _)| f).collect();
+            assert_eq!(fields, [field]);
         }
         // No body at all is something that one may want.
         let closed = RouteLimits {
             request_bytes: 0,
             ..default
         };
-        assert_eq!(closed.problem(), None);
+        assert_eq!(closed.problems(), []);
+    }
+
+    #[test]
+    fn all_that_is_wrong_is_told_at_once() {
+        let limits = RouteLimits {
+            head_ms: 86_400_001,
+            stream_ms: 0,
+            fuel: 0,
+            request_bytes: (4 << 30) + 1,
+            response_bytes: (4 << 30) + 1,
+            concurrency: 1_025,
+            concurrency_per_client: 1_025,
+            ..RouteLimits::default()
+        };
+        let problems = limits.problems().into_iter();
+        let problems: Vec<_> = problems.map(|(f, why)| format!("{f} {why}")).collect();
+        let expected = [
+            "head_ms must be at most 86400000",
+            "request_bytes must be at most 4294967296",
+            "response_bytes must be at most 4294967296",
+            "concurrency must be at most 1024",
+            "concurrency_per_client must be at most 1024",
+            "fuel must be above 0",
+            "stream_ms must be above 0",
+        ];
+        assert_eq!(problems, expected);
     }
 }

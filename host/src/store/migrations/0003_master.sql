@@ -13,6 +13,9 @@ CREATE TABLE registry (
     -- Number of the last change in the audit log: no two states of any record have
     -- the same.
     revision     INTEGER NOT NULL,
+    -- Since when an operator has it active; none if it was from the beginning. It was
+    -- finalized on no day between.
+    active_since REAL,
     created_at   REAL NOT NULL,
     updated_at   REAL NOT NULL
 ) STRICT, WITHOUT ROWID;
@@ -24,6 +27,8 @@ CREATE TABLE registry_versions (
     version   TEXT NOT NULL,
     reference TEXT NOT NULL,
     added_at  REAL NOT NULL,
+    -- The change by which the record last began to name it.
+    used_by   INTEGER NOT NULL,
     PRIMARY KEY (slug, digest)
 ) STRICT, WITHOUT ROWID;
 
