@@ -31,6 +31,15 @@ fn a_challenge_is_active_only_with_all_that_it_needs() {
 }
 
 #[test]
+fn what_must_be_given_is_told() {
+    let world = world("");
+    let server = serve(&world);
+    let refused = post(&server, "challenges", &json!({"slug": "x"}));
+    assert_eq!(crate::registry::fields(&refused), ["artifact"]);
+    server.stop();
+}
+
+#[test]
 fn a_file_that_is_gone_activates_nothing() {
     let world = world("registry.auto_activate = false");
     let file = world.plugins().join("digits.wasm");

@@ -167,10 +167,11 @@ async fn a_symlink_that_is_there_already_does_not_lead_out() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_directory_that_is_not_there_is_not_the_challenges_fault() {
+async fn a_directory_that_cannot_be_is_not_the_challenges_fault() {
     let volume = Volume::new();
+    fs::write(volume.path("file"), "").unwrap();
     let grants = Grants {
-        data: Some(volume.path("absent").into()),
+        data: Some(volume.path("file/absent").into()),
         ..Grants::default()
     };
     let called = beside(WORLD.look(json!({"do": "count"}), &grants)).await;

@@ -53,8 +53,8 @@ pub struct Challenge {
     pub runner: Runner,
     /// What an answer of its routes may take.
     pub route_limits: RouteLimits,
-    /// Which of its routes want a miner's signature, or take uploads. The first rule
-    /// that fits counts. Default: none.
+    /// Which of its routes want a miner's signature, or take uploads: those that any
+    /// rule that says so fits. Default: none.
     pub routes: Vec<RouteRule>,
 }
 
@@ -271,6 +271,15 @@ impl RouteRule {
         }
         let segments: Vec<&str> = self.path.split('/').collect();
         let last = segments.len().saturating_sub(1);
+        // What no request's path, decoded and normalized, can be: it would guard nothing.
+        let odd = |c: char| matches!(c, '%' | '?' | '#' | '\\') || c.is_control();
+        let never = |segment: &&str| matches!(*segment, "." | "..");
+        let middle = segments.get(1..last).unwrap_or_default();
+        if self.path.contains(odd) || segments.iter().any(never) || middle.contains(&"") {
+            let message = "must be as a path is when it is decoded: without %, ?, #, \\, dot \
+                           segments and empty ones";
+            return Some(("path", message.into()));
+        }
         if segments
             .iter()
             .enumerate()
@@ -317,6 +326,19 @@ mod tests {
         let below = rule(None, "/admin/*");
         assert!(below.fits("GET", "/admin/a/b"));
         assert!(!below.fits("GET", "/admin"));
+    }
+
+    #[test]
+    fn a_rule_that_could_never_fit_is_refused() {
+        for path in [
+            "/a/../b", "/./a", "/a?x", "/%61", "/a//b", "/a\\b", "/a#b", "/\n",
+        ] {
+            let problem = rule(None, path).problem();
+            assert_eq!(problem.map(|(field, _)| field), Some("path"), "{path}");
+        }
+        for path in ["/", "/a/", "/a/{id}/*", "/ä b"] {
+            assert_eq!(rule(None, path).problem(), None, "{path}");
+        }
     }
 
     #[test]

@@ -57,7 +57,11 @@ impl Registry {
     pub async fn revoke_token(&self, slug: &str, id: i64, edit: Edit) -> Result<(), RegistryError> {
         self.current(slug, &edit).await?;
         if edit.dry_run {
-            return Ok(());
+            let known = self.0.store.tokens(slug.to_owned(), edit.now).await?;
+            return match known.iter().any(|token| token.id == id) {
+                true => Ok(()),
+                false => Err(unknown_token(id)),
+            };
         }
         let change = edit.change("revoke_token", serde_json::json!({"token": [id, null]}));
         if self
@@ -68,10 +72,7 @@ impl Registry {
         {
             return Ok(());
         }
-        Err(RegistryError::Unknown {
-            what: "token",
-            name: id.to_string(),
-        })
+        Err(unknown_token(id))
     }
 
     /// Whether a token is one of a challenge's.
@@ -183,4 +184,11 @@ impl Registry {
 
 fn secret_place(slug: &str, name: &str) -> String {
     format!("secret/{slug}/{name}")
+}
+
+fn unknown_token(id: i64) -> RegistryError {
+    RegistryError::Unknown {
+        what: "token",
+        name: id.to_string(),
+    }
 }

@@ -44,6 +44,9 @@ impl Registry {
         let mut problems = Vec::new();
         let slug: String = take(&mut body, "slug", &mut problems).unwrap_or_default();
         problems.extend(slug_problem(&slug));
+        if !body.contains_key("artifact") {
+            problems.push(FieldProblem::new("artifact", "must be given"));
+        }
         let status = take(&mut body, "status", &mut problems);
         let version = take::<String>(&mut body, "version", &mut problems);
         if !problems.is_empty() {

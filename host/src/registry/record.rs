@@ -221,6 +221,12 @@ impl Identity {
             problem("metadata", "must have at most 64 entries".into());
         }
         for (key, value) in &self.metadata {
+            let is_page = |text: &str| text.starts_with("https://") || text.starts_with("http://");
+            if key.ends_with("_url") && !value.as_str().is_some_and(is_page) {
+                let message = "must begin with https:// or http://: pages link to it";
+                problem(&format!("metadata.{key}"), message.into());
+                continue;
+            }
             let too_long = value.as_str().is_some_and(|text| text.len() > 4_000);
             if value.is_array() || value.is_object() || value.is_null() || too_long {
                 let message = "must be a text of at most 4000 bytes, a number, true or false";
@@ -376,12 +382,15 @@ mod tests {
         spec.identity
             .metadata
             .insert("tags".into(), Value::Array(vec![]));
+        let script = Value::from("javascript:alert(1)");
+        spec.identity.metadata.insert("icon_url".into(), script);
         spec.given.emission_percent = f64::INFINITY;
         let expected = [
             "name",
             "artifact",
             "required_capabilities",
             "metadata.tags",
+            "metadata.icon_url",
             "emission_percent",
         ];
         assert_eq!(fields(&spec), expected);

@@ -71,10 +71,20 @@ impl VolumeWatch {
 
     async fn within(directory: &Path, limit: Usage, full: Outcome) -> Result<Self, PluginError> {
         let directory = directory.to_owned();
-        let before = look(&directory).await.0.map_err(|error| {
+        let unavailable = |error: io::Error| {
             let message = format!("cannot open {}: {error}", directory.display());
             PluginError::new(Outcome::Unavailable, message)
-        })?;
+        };
+        // An operator may have removed it to make room.
+        if !directory.exists() {
+            let made = spawn_blocking({
+                let directory = directory.clone();
+                move || fs::create_dir_all(directory)
+            });
+            let made = made.await.map_err(io::Error::other).flatten();
+            made.map_err(unavailable)?;
+        }
+        let before = look(&directory).await.0.map_err(unavailable)?;
         Ok(VolumeWatch {
             bound: Usage {
                 bytes: before.bytes.max(limit.bytes),
@@ -281,6 +291,14 @@ mod tests {
         assert!(bytes(directory.path()) >= 1 << 20);
         drop(file);
         assert_eq!(bytes(directory.path()), 0);
+    }
+
+    #[tokio::test]
+    async fn a_volume_that_was_removed_is_made_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let data = directory.path().join("volumes/c/data");
+        let watch = VolumeWatch::begin(&data, 1 << 20, Outcome::Denied).await;
+        assert!(watch.is_ok() && data.is_dir());
     }
 
     #[tokio::test]

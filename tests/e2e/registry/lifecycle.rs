@@ -105,7 +105,7 @@ fn a_dropped_component_waits_as_a_draft_where_the_operator_activates() {
     );
     assert_eq!(record["emission_percent"], 100.0);
     assert_eq!(record["runtime"]["state"], "stopped");
-    let shown = server.get("/v1/plugins").json();
+    let shown = server.admin_get("/v1/plugins").json();
     assert_ne!(shown["plugins"][0]["state"], "active", "{shown}");
 
     patch(

@@ -94,7 +94,7 @@ CREATE TABLE gpu_servers (
 
 -- Requests that miners and validators signed, so that none is taken twice.
 CREATE TABLE request_nonces (
-    -- `miner:<challenge>` or `validator`.
+    -- `miner:<challenge>`, `upload:<challenge>` or `validator`.
     scope   TEXT NOT NULL,
     hotkey  TEXT NOT NULL,
     nonce   TEXT NOT NULL,
