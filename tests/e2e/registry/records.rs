@@ -87,7 +87,7 @@ fn a6_06_nan_emission_and_null_patch_fields_are_422() {
         "nothing of it was taken"
     );
     for (body, named) in [
-        (json!({}), &["slug"][..]),
+        (json!({}), &["slug", "artifact"][..]),
         (json!({"slug": "Bad Slug", "artifact": 7}), &["slug"]),
         (json!({"slug": "other"}), &["artifact"]),
         (
