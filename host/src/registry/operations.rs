@@ -192,7 +192,7 @@ impl Registry {
         });
         let target = target.ok_or_else(|| RegistryError::Unknown {
             what: "earlier version",
-            name: digest.clone().unwrap_or_default(),
+            name: digest.clone().unwrap_or_else(|| "before this one".into()),
         })?;
         let mut changed = before.clone();
         changed.spec.identity.artifact = format!("sha256:{}", target.digest);
