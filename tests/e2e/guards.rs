@@ -1,10 +1,10 @@
 //! What the registry does not let happen, and what it does not give up on.
 
 use crate::registry::{
-    component, create_digits, delete, digits, get, operate, patch, path, post, refused, runtime,
-    serve, world,
+    component, create_digits, delete, digits, fields, get, operate, patch, path, post, refused,
+    runtime, serve, world,
 };
-use crate::support::variant;
+use crate::support::{send, until, variant};
 use serde_json::json;
 use std::fs;
 
@@ -31,11 +31,27 @@ fn a_challenge_is_active_only_with_all_that_it_needs() {
 }
 
 #[test]
+fn the_operator_sees_all_challenges_on_a_page_that_is_escaped() {
+    let world = world("");
+    let server = serve(&world);
+    create_digits(&server, &json!({"name": "<b>Digits</b>"}));
+    let page = server.admin("GET", "/v1/admin", None, &[]);
+    assert_eq!(page.status, 200);
+    assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
+    for cell in ["<td>digits<td>&lt;b&gt;Digits", "<td>draft<td>stopped"] {
+        assert!(page.body.contains(cell), "{}", page.body);
+    }
+    let stranger = send(&server.admin, "GET", "/v1/admin", &[], b"");
+    stranger.assert_problem(401, "unauthorized");
+    server.stop();
+}
+
+#[test]
 fn what_must_be_given_is_told() {
     let world = world("");
     let server = serve(&world);
     let refused = post(&server, "challenges", &json!({"slug": "x"}));
-    assert_eq!(crate::registry::fields(&refused), ["artifact"]);
+    assert_eq!(fields(&refused), ["artifact"]);
     server.stop();
 }
 
@@ -49,10 +65,10 @@ fn a_file_that_is_gone_activates_nothing() {
     refused(&server, "digits", "activate", 409, "not_ready");
     fs::write(&file, variant("digits", 1)).unwrap();
     // It is taken up when the folder has been read; the record is as it was.
-    crate::support::until("the file is there again", || {
+    until("the file is there again", || {
         post(&server, "challenges/digits/activate", &json!({})).status == 200
     });
-    crate::support::until("it runs", || {
+    until("it runs", || {
         runtime(&server, "digits")["state"] == "running"
     });
     server.stop();
@@ -69,7 +85,7 @@ fn what_a_file_may_bring_back_is_not_deleted_even_if_it_cannot_be_read_now() {
     fs::write(&file, b"\0asm").unwrap();
     delete(&server, "challenges/digits").assert_problem(409, "in_folder");
     fs::remove_file(&file).unwrap();
-    crate::support::until("the folder was read", || {
+    until("the folder was read", || {
         delete(&server, "challenges/digits").status == 200
     });
     server.stop();

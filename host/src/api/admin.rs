@@ -10,6 +10,7 @@ mod gpu_servers;
 mod idempotency;
 mod lockout;
 mod logs;
+mod page;
 mod precondition;
 mod queries;
 mod stamp;
@@ -104,6 +105,7 @@ fn described(app: &App) -> OpenApiRouter<App> {
         .routes(routes!(components::add))
         .layer(DefaultBodyLimit::max(largest));
     openapi::admin_router()
+        .routes(routes!(page::page))
         .routes(routes!(challenges::list, challenges::create))
         .routes(routes!(
             challenges::one,

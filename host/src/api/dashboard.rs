@@ -162,7 +162,7 @@ fn shorten(text: &str) -> String {
 }
 
 /// A text as XML has it; what XML cannot have is left out.
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         match character {
