@@ -27,6 +27,10 @@ fn a_challenge_is_active_only_with_all_that_it_needs() {
     assert_eq!(put.status, 204, "{put:?}");
     operate(&server, "digits", "activate");
     assert_eq!(runtime(&server, "digits")["state"], "running");
+    // At once, not at the next pass.
+    let state = "proctor_challenge_state{challenge=\"digits\",state=\"running\"} 1";
+    let metrics = server.admin_get("/metrics").body;
+    assert!(metrics.contains(state), "{metrics}");
     server.stop();
 }
 

@@ -137,6 +137,7 @@ impl Registry {
             .await?;
         changed.ok_or_else(unknown)?;
         self.reconcile(slug, false).await;
+        self.report().await?;
         Ok(())
     }
 

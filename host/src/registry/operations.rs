@@ -269,6 +269,7 @@ impl Registry {
             }
             let purged = (purge && there).then(|| volume.clone());
             self.retire(slug, purged).await?;
+            self.report().await?;
             tracing::info!(
                 challenge = slug,
                 purge,

@@ -100,7 +100,7 @@ impl Registry {
     }
 
     /// Tells the metrics what there is.
-    async fn report(&self) -> Result<(), StoreError> {
+    pub(super) async fn report(&self) -> Result<(), StoreError> {
         let status = self.plugins().status();
         let files = status.iter().map(|s| (s.file.as_str(), s.state.name()));
         self.0.metrics.set_plugins(files);

@@ -193,6 +193,8 @@ impl Registry {
                 );
                 self.0.metrics.registry_changed(action);
                 self.reconcile(&record.slug, false).await;
+                // So that an alert does not wait for the next pass.
+                self.report().await?;
                 Ok(record)
             }
         }
