@@ -34,6 +34,7 @@ mod simulation;
 mod stored;
 mod support;
 mod swap;
+mod tags;
 mod timestamps;
 mod v1;
 mod validators;
