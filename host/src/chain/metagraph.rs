@@ -6,6 +6,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::Hyperparameters;
 use super::invalid::{InvalidMetagraph, MetagraphError};
 
 /// The neurons of one subnet at one block.
@@ -19,19 +20,23 @@ use super::invalid::{InvalidMetagraph, MetagraphError};
 ///    "stake": 10000.0, "validator_permit": true}]}
 /// ```
 ///
-/// with the neurons in any order, and written in ascending order of uid.
+/// with the neurons in any order, and written in ascending order of uid. What only a
+/// chain tells may be left out: `hyperparameters` beside `neurons`, and of each neuron
+/// `last_update`, `registered_at`, `alpha_stake` and `tao_stake`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Document", into = "Document")]
 pub struct Metagraph {
     netuid: u16,
     block: u64,
     owner_hotkey: Option<String>,
+    hyperparameters: Option<Hyperparameters>,
     neurons: BTreeMap<u16, Neuron>,
     uids: BTreeMap<String, u16>,
 }
 
-/// One registered neuron.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// One registered neuron. The default is uid 0 without a hotkey, which no metagraph
+/// takes.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Neuron {
     /// Its uid in the subnet.
@@ -46,6 +51,21 @@ pub struct Neuron {
     pub stake: f64,
     /// Whether it may set weights on others.
     pub validator_permit: bool,
+    /// The block at which it last set weights for mechanism 0, or registered; 0 is
+    /// never. `None` if the file does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_update: Option<u64>,
+    /// The block at which it was registered. `None` if the file does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registered_at: Option<u64>,
+    /// Its stake in the subnet's own token, in whole tokens. `None` if the file does
+    /// not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alpha_stake: Option<f64>,
+    /// Its stake on the root network, in whole TAO; `stake` counts it with the chain's
+    /// `TaoWeight`. `None` if the file does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tao_stake: Option<f64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -54,6 +74,8 @@ struct Document {
     netuid: u16,
     block: u64,
     owner_hotkey: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    hyperparameters: Option<Hyperparameters>,
     neurons: Vec<Neuron>,
 }
 
@@ -83,11 +105,11 @@ impl Metagraph {
             if hotkey.is_empty() {
                 return Err(InvalidMetagraph::EmptyHotkey(uid));
             }
-            if !neuron.stake.is_finite() || neuron.stake < 0.0 {
-                return Err(InvalidMetagraph::InvalidStake {
-                    uid,
-                    stake: neuron.stake,
-                });
+            let stakes = [Some(neuron.stake), neuron.alpha_stake, neuron.tao_stake];
+            for stake in stakes.into_iter().flatten() {
+                if !stake.is_finite() || stake < 0.0 {
+                    return Err(InvalidMetagraph::InvalidStake { uid, stake });
+                }
             }
             if let Some(first) = uids.insert(hotkey.clone(), uid) {
                 return Err(InvalidMetagraph::DuplicateHotkey {
@@ -101,9 +123,19 @@ impl Metagraph {
             netuid,
             block,
             owner_hotkey,
+            hyperparameters: None,
             neurons: by_uid,
             uids,
         })
+    }
+
+    /// The same with what the subnet asks for.
+    #[must_use]
+    pub fn with_hyperparameters(self, hyperparameters: Hyperparameters) -> Self {
+        Self {
+            hyperparameters: Some(hyperparameters),
+            ..self
+        }
     }
 
     /// Reads a metagraph from a JSON file.
@@ -140,6 +172,13 @@ impl Metagraph {
         self.owner_hotkey.as_deref()
     }
 
+    /// What the subnet asks of those who set its weights; `None` if the file does not
+    /// tell.
+    #[must_use]
+    pub fn hyperparameters(&self) -> Option<&Hyperparameters> {
+        self.hyperparameters.as_ref()
+    }
+
     /// All neurons, in ascending order of uid.
     pub fn neurons(&self) -> impl ExactSizeIterator<Item = &Neuron> {
         self.neurons.values()
@@ -168,6 +207,24 @@ impl Metagraph {
     pub fn uids(&self) -> &BTreeMap<String, u16> {
         &self.uids
     }
+
+    /// Whether anything is different but the block and when weights were last set,
+    /// which are at nearly every block.
+    pub(super) fn differs(&self, other: &Self) -> bool {
+        let same = |(one, other): (&Neuron, &Neuron)| {
+            let last_update = one.last_update;
+            let other = Neuron {
+                last_update,
+                ..other.clone()
+            };
+            *one == other
+        };
+        self.netuid != other.netuid
+            || self.owner_hotkey != other.owner_hotkey
+            || self.hyperparameters != other.hyperparameters
+            || self.neurons.len() != other.neurons.len()
+            || !self.neurons().zip(other.neurons()).all(same)
+    }
 }
 
 impl TryFrom<Document> for Metagraph {
@@ -178,9 +235,13 @@ impl TryFrom<Document> for Metagraph {
             netuid,
             block,
             owner_hotkey,
+            hyperparameters,
             neurons,
         } = document;
-        Self::new(netuid, block, owner_hotkey, neurons)
+        Ok(Self {
+            hyperparameters,
+            ..Self::new(netuid, block, owner_hotkey, neurons)?
+        })
     }
 }
 
@@ -190,6 +251,7 @@ impl From<Metagraph> for Document {
             netuid: metagraph.netuid,
             block: metagraph.block,
             owner_hotkey: metagraph.owner_hotkey,
+            hyperparameters: metagraph.hyperparameters,
             neurons: metagraph.neurons.into_values().collect(),
         }
     }
@@ -207,7 +269,7 @@ mod tests {
             coldkey: "ck".to_owned(),
             axon_ip: Some([192, 0, 2, 1].into()),
             stake,
-            validator_permit: false,
+            ..Neuron::default()
         }
     }
 
@@ -251,5 +313,60 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(error.contains("unknown field `tempo`"), "{error}");
+    }
+
+    #[test]
+    fn what_only_a_chain_tells_may_be_left_out_and_then_is_not_written() {
+        let text = r#"{"netuid":1,"block":2,"owner_hotkey":null,"neurons":[{"uid":0,"hotkey":"a","coldkey":"c","axon_ip":null,"stake":1.5,"validator_permit":true}]}"#;
+        let metagraph: Metagraph = serde_json::from_str(text).unwrap();
+        assert_eq!(metagraph.hyperparameters(), None);
+        assert_eq!(metagraph.by_uid(0).unwrap().last_update, None);
+        assert_eq!(serde_json::to_string(&metagraph).unwrap(), text);
+    }
+
+    #[test]
+    fn what_a_chain_tells_is_read_back() {
+        let told = Neuron {
+            last_update: Some(0),
+            registered_at: Some(7),
+            alpha_stake: Some(1.25),
+            tao_stake: Some(0.0),
+            ..neuron(0, "a", 1.25)
+        };
+        let limits = Hyperparameters {
+            tempo: 360,
+            weights_rate_limit: 100,
+            weights_version: 0,
+            min_allowed_weights: 1,
+            max_weight_limit: u16::MAX,
+            commit_reveal_enabled: true,
+            commit_reveal_period: 1,
+            commit_reveal_version: None,
+            mechanism_count: 1,
+            stake_threshold: 9,
+        };
+        let metagraph = Metagraph::new(1, 2, None, vec![told]).unwrap();
+        let metagraph = metagraph.with_hyperparameters(limits);
+        let text = serde_json::to_string(&metagraph).unwrap();
+        assert!(
+            text.contains(r#""hyperparameters":{"tempo":360,"#),
+            "{text}"
+        );
+        assert_eq!(serde_json::from_str::<Metagraph>(&text).unwrap(), metagraph);
+    }
+
+    #[test]
+    fn every_stake_must_be_finite_and_at_least_0() {
+        let alpha = Neuron {
+            alpha_stake: Some(-1.0),
+            ..neuron(3, "a", 0.0)
+        };
+        let tao = Neuron {
+            tao_stake: Some(f64::NAN),
+            ..neuron(3, "a", 0.0)
+        };
+        for neuron in [alpha, tao] {
+            assert!(invalid(vec![neuron]).contains("stake of uid 3"));
+        }
     }
 }
