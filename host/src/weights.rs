@@ -11,12 +11,14 @@ mod aggregate;
 mod derivation;
 mod no_miner;
 mod quantise;
+mod same_miner;
 mod share;
 
-pub use aggregate::{Aggregated, ChallengeWeights, Policy, Reported, Unassigned, aggregate};
+pub use aggregate::{Aggregated, ChallengeWeights, Miner, Policy, Reported, Unassigned, aggregate};
 pub use derivation::{ChallengeShare, Decision, Derivation, DropReason, Dropped};
 pub use no_miner::{NoMiner, NoMinerError, burn_vector};
-pub use quantise::{QuantiseError, Quantised, conform, quantise};
+pub use quantise::{QuantiseError, Quantised, TooFew, conform, quantise};
+pub use same_miner::SameMiner;
 
 /// The uid that is never paid as a miner, and that stands for burning: the
 /// subnet owner's, whose incentive the chain burns.

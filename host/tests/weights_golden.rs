@@ -20,8 +20,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proctor_host::weights::{
-    Aggregated, BURN_UID, ChallengeWeights, Limits, NoMiner, NoMinerError, Policy, QuantiseError,
-    Quantised, Reported, Unassigned, aggregate, burn_vector, conform, quantise,
+    Aggregated, BURN_UID, ChallengeWeights, Limits, Miner, NoMiner, NoMinerError, Policy,
+    QuantiseError, Quantised, Reported, SameMiner, Unassigned, aggregate, burn_vector, conform,
+    quantise,
 };
 use proptest::prelude::*;
 use serde_json::Value;
@@ -87,22 +88,32 @@ fn challenges(input: &Value) -> Challenges {
             ChallengeWeights {
                 emission_percent,
                 reported,
+                repository_owners: BTreeMap::new(),
             },
         )
     };
     results.map(challenge).collect()
 }
 
-fn hotkey_to_uid(input: &Value) -> BTreeMap<String, u16> {
+fn miners(input: &Value) -> BTreeMap<String, Miner> {
     let map = input["hotkey_to_uid"].as_object().unwrap();
     map.iter()
-        .map(|(hotkey, value)| (hotkey.clone(), uid(value)))
+        .map(|(hotkey, value)| (hotkey.clone(), miner(uid(value))))
         .collect()
+}
+
+/// One that looks like no other.
+fn miner(uid: u16) -> Miner {
+    Miner {
+        uid,
+        ..Miner::default()
+    }
 }
 
 fn peer(limits: Limits) -> Policy {
     Policy {
         unassigned: Unassigned::Redistribute,
+        same_miner: SameMiner::Off,
         no_miner: NoMiner::Burn,
         limits,
     }
@@ -111,7 +122,7 @@ fn peer(limits: Limits) -> Policy {
 fn run(challenges: &Challenges, input: &Value) -> Result<Aggregated, NoMinerError> {
     aggregate(
         challenges,
-        &hotkey_to_uid(input),
+        &miners(input),
         peer(limits(input, "max_weight_limit")),
     )
 }
@@ -290,6 +301,71 @@ fn assert_single_precision_shows(name: &Value, weights: &[(u16, f64)]) {
     );
 }
 
+/// The peer's `get_onchain_scores`: a challenge without scores donates its share, and
+/// each one pays a miner with several hotkeys once. Its uid 0 is a miner; here it is
+/// moved behind the others.
+#[test]
+fn scores_on_chain_are_those_of_the_scoring_api() {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../tests/golden/onchain_scores.json"
+    );
+    let cases: Vec<Value> = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    assert!(cases.len() >= 3);
+    for case in cases {
+        let (id, input) = (&case["id"], &case["input"]);
+        let text = |list: &Value, uid: usize| list[uid].as_str().unwrap().to_owned();
+        let hotkeys = input["metagraph"]["hotkeys"].as_array().unwrap().len();
+        let hotkey = |uid| text(&input["metagraph"]["hotkeys"], uid);
+        let miners: BTreeMap<String, Miner> = (0..hotkeys)
+            .map(|uid| {
+                let miner = Miner {
+                    uid: u16::try_from(uid).unwrap() + 1,
+                    axon_ip: Some(text(&input["metagraph"]["ips"], uid).parse().unwrap()),
+                    coldkey: text(&input["metagraph"]["coldkeys"], uid),
+                };
+                (hotkey(uid), miner)
+            })
+            .collect();
+        let owners = input["docker_usernames"].as_object().unwrap().iter();
+        let repository_owners: BTreeMap<String, String> = owners
+            .map(|(uid, name)| {
+                (
+                    hotkey(uid.parse().unwrap()),
+                    name.as_str().unwrap().to_owned(),
+                )
+            })
+            .collect();
+        let challenges = input["challenges"].as_object().unwrap().iter();
+        let challenges: Challenges = challenges
+            .map(|(name, challenge)| {
+                let scores = floats(&challenge["scores"]).into_iter().enumerate();
+                let weights = scores.map(|(uid, score)| (hotkey(uid), score)).collect();
+                let challenge = ChallengeWeights {
+                    emission_percent: 100.0 * float(&challenge["weight"]),
+                    reported: Reported::Weights(weights),
+                    repository_owners: repository_owners.clone(),
+                };
+                (name.clone(), challenge)
+            })
+            .collect();
+        let policy = Policy {
+            same_miner: SameMiner::KeepBest,
+            no_miner: NoMiner::Skip,
+            ..peer(Limits::default())
+        };
+        let got = aggregate(&challenges, &miners, policy).unwrap();
+        let got: BTreeMap<u16, f64> = got.weights.into_iter().collect();
+        for (uid, expected) in (1..).zip(floats(&case["expected"]["scores"])) {
+            let got = got.get(&uid).copied().unwrap_or_default();
+            assert!(
+                close(got, expected),
+                "{id}: uid {uid}: {got} is not {expected}"
+            );
+        }
+    }
+}
+
 #[test]
 fn without_miners_the_vector_is_that_of_the_platform() {
     for case in family("zero_miner") {
@@ -367,7 +443,10 @@ fn conversion_is_that_of_bittensor_11() {
         let limits = limits(&case, "max_weight_limit_u16");
         for (got, expected) in [
             (quantise(&weights), &case["v11_normalize_only"]),
-            (conform(&weights, limits, None), &case["v11_conform"]),
+            (
+                conform(&weights, limits, None, &BTreeSet::new()),
+                &case["v11_conform"],
+            ),
         ] {
             match got {
                 Ok(got) => {
@@ -407,6 +486,10 @@ fn any_challenge() -> impl Strategy<Value = ChallengeWeights> {
     (any_float(), reported).prop_map(|(emission_percent, reported)| ChallengeWeights {
         emission_percent,
         reported,
+        repository_owners: BTreeMap::from([("a", "x"), ("b", "x"), ("c", "y")])
+            .into_iter()
+            .map(|(hotkey, owner)| (hotkey.to_owned(), owner.to_owned()))
+            .collect(),
     })
 }
 
@@ -417,19 +500,27 @@ fn any_policy() -> impl Strategy<Value = Policy> {
         Just(NoMiner::Uniform),
         Just(NoMiner::Skip)
     ];
-    (unassigned, no_miner).prop_map(|(unassigned, no_miner)| Policy {
+    let same_miner = prop_oneof![Just(SameMiner::Off), Just(SameMiner::KeepBest)];
+    (unassigned, same_miner, no_miner).prop_map(|(unassigned, same_miner, no_miner)| Policy {
         unassigned,
+        same_miner,
         no_miner,
         limits: Limits::default(),
     })
 }
 
 /// Six of the eight hotkeys that challenges name, from uid 0.
-fn registered() -> Vec<(String, u16)> {
+fn registered() -> Vec<(String, Miner)> {
     ["f", "a", "d", "b", "e", "c"]
         .iter()
         .zip(0..)
-        .map(|(h, u)| ((*h).to_owned(), u))
+        .map(|(hotkey, uid)| {
+            let miner = Miner {
+                coldkey: if uid < 3 { "one" } else { "" }.to_owned(),
+                ..miner(uid)
+            };
+            ((*hotkey).to_owned(), miner)
+        })
         .collect()
 }
 
@@ -445,14 +536,14 @@ proptest! {
         (given, shuffled) in prop::collection::btree_map("[a-z]{2}", any_challenge(), 0..6)
             .prop_map(|challenges| challenges.into_iter().collect::<Vec<_>>())
             .prop_flat_map(|given| (Just(given.clone()), Just(given).prop_shuffle())),
-        uids in Just(registered()).prop_shuffle(),
+        miners in Just(registered()).prop_shuffle(),
         policy in any_policy(),
     ) {
-        let run = |challenges: Vec<_>, uids: Vec<_>| {
+        let run = |challenges: Vec<_>, miners: Vec<_>| {
             let challenges = challenges.into_iter().collect();
-            bytes(&aggregate(&challenges, &uids.into_iter().collect(), policy).unwrap())
+            bytes(&aggregate(&challenges, &miners.into_iter().collect(), policy).unwrap())
         };
-        prop_assert_eq!(run(given, registered()), run(shuffled, uids));
+        prop_assert_eq!(run(given, registered()), run(shuffled, miners));
     }
 
     #[test]
@@ -464,7 +555,9 @@ proptest! {
     ) {
         let limits = Limits { min_allowed_weights: 1, max_weight_limit };
         prop_assert_eq!(quantise(&given), quantise(&shuffled));
-        prop_assert_eq!(conform(&given, limits, None), conform(&shuffled, limits, None));
+        let pad_with = BTreeSet::from([0, 1, 2]);
+        let conform = |weights: &[_]| conform(weights, limits, None, &pad_with);
+        prop_assert_eq!(conform(&given), conform(&shuffled));
     }
 
     #[test]

@@ -9,7 +9,13 @@ const PREFIX: &str = "PROCTOR_";
 
 /// What else begins with the prefix: the flags of every command, those of commands
 /// that ask the admin API, and what only tests read.
-const NOT_KEYS: [&str; 4] = ["LOG", "TEST_", "ADMIN_TOKEN", "ADMIN_URL"];
+const NOT_KEYS: [&str; 5] = [
+    "LOG",
+    "TEST_",
+    "ADMIN_TOKEN",
+    "ADMIN_URL",
+    "WALLET_PASSWORD",
+];
 
 /// The sources of a configuration.
 #[derive(Debug, Clone, Default)]

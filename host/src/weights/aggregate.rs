@@ -1,11 +1,13 @@
 //! Weights of every challenge, by hotkey, to one vector by uid.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
 use super::derivation::{ChallengeShare, Decision, Derivation};
 use super::no_miner::{NoMiner, NoMinerError};
+use super::same_miner::SameMiner;
 use super::share::{active, contribute, normalise};
 use super::{BURN_UID, Limits};
 
@@ -17,6 +19,21 @@ pub struct ChallengeWeights {
     pub emission_percent: f64,
     /// Its weights, or why there are none.
     pub reported: Reported,
+    /// Hotkey → who owns the repository that the miner's submission is from. Only
+    /// looked at under [`SameMiner::KeepBest`]; whoever is missing is nobody else.
+    pub repository_owners: BTreeMap<String, String>,
+}
+
+/// A registered miner.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Miner {
+    /// Its uid.
+    pub uid: u16,
+    /// The address that its axon serves at. Only looked at under
+    /// [`SameMiner::KeepBest`], as the coldkey.
+    pub axon_ip: Option<IpAddr>,
+    /// The coldkey that owns its hotkey; empty if it is not known.
+    pub coldkey: String,
 }
 
 /// The answer of a challenge.
@@ -47,6 +64,8 @@ pub enum Unassigned {
 pub struct Policy {
     /// Who gets what cannot be paid.
     pub unassigned: Unassigned,
+    /// What becomes of miners that look like one.
+    pub same_miner: SameMiner,
     /// What happens when nobody earned.
     pub no_miner: NoMiner,
     /// What the chain accepts; only looked at when nobody earned.
@@ -68,7 +87,8 @@ pub struct Aggregated {
 ///
 /// 1. `share_s = emission_s / Σ emission` over the challenges that did not fail;
 /// 2. of each challenge, weights that are finite and positive, divided by their sum;
-/// 3. `score_h = Σ_s share_s · w_{s,h}`, for hotkeys in `uids` that do not have
+///    without those that [`Policy::same_miner`] leaves out;
+/// 3. `score_h = Σ_s share_s · w_{s,h}`, for hotkeys in `miners` that do not have
 ///    [`BURN_UID`], and from there by uid;
 /// 4. what could not be paid goes where [`Policy::unassigned`] says;
 /// 5. if all scores are 0, [`Policy::no_miner`] decides.
@@ -82,7 +102,7 @@ pub struct Aggregated {
 /// [`NoMinerError`] if nobody earned and the policy cannot meet the limits.
 pub fn aggregate(
     challenges: &BTreeMap<String, ChallengeWeights>,
-    uids: &BTreeMap<String, u16>,
+    miners: &BTreeMap<String, Miner>,
     policy: Policy,
 ) -> Result<Aggregated, NoMinerError> {
     let mut derivation = Derivation::default();
@@ -95,7 +115,7 @@ pub fn aggregate(
         derivation.challenges.insert(name.clone(), none);
     }
     for active in active(challenges, policy.unassigned, &mut derivation.dropped) {
-        let contributions = contribute(&active, uids, &mut derivation.dropped);
+        let contributions = contribute(&active, miners, policy.same_miner, &mut derivation.dropped);
         for (hotkey, part) in &contributions {
             *derivation.hotkeys.entry(hotkey.clone()).or_default() += part;
         }
@@ -106,8 +126,8 @@ pub fn aggregate(
     }
     let mut by_uid: BTreeMap<u16, f64> = BTreeMap::new();
     for (hotkey, score) in &derivation.hotkeys {
-        if let Some(uid) = uids.get(hotkey) {
-            *by_uid.entry(*uid).or_default() += score;
+        if let Some(miner) = miners.get(hotkey) {
+            *by_uid.entry(miner.uid).or_default() += score;
         }
     }
     let total: f64 = by_uid.values().sum();
@@ -126,9 +146,8 @@ pub fn aggregate(
         });
     }
 
-    let weights = policy
-        .no_miner
-        .vector(policy.limits, &uids.values().copied().collect())?;
+    let registered: BTreeSet<u16> = miners.values().map(|miner| miner.uid).collect();
+    let weights = policy.no_miner.vector(policy.limits, &registered)?;
     derivation.hotkeys.clear();
     derivation.decision = Decision::NoMiner(policy.no_miner);
     Ok(Aggregated {
@@ -144,6 +163,7 @@ mod tests {
 
     const REDISTRIBUTE: Policy = Policy {
         unassigned: Unassigned::Redistribute,
+        same_miner: SameMiner::Off,
         no_miner: NoMiner::Burn,
         limits: Limits {
             min_allowed_weights: 1,
@@ -167,15 +187,25 @@ mod tests {
                 let challenge = ChallengeWeights {
                     emission_percent: *emission_percent,
                     reported,
+                    repository_owners: BTreeMap::new(),
                 };
                 ((*name).to_owned(), challenge)
             })
             .collect();
-        let uids = ["owner", "a", "b", "c"]
+        let miners = ["owner", "a", "b", "c"]
             .iter()
             .zip(0..)
-            .map(|(h, u)| ((*h).to_owned(), u));
-        aggregate(&challenges, &uids.collect(), policy).unwrap()
+            .map(|(hotkey, uid)| {
+                // Of the miners a and b, one coldkey.
+                let coldkey = if uid == 3 { "c" } else { "ab" }.to_owned();
+                let miner = Miner {
+                    uid,
+                    axon_ip: None,
+                    coldkey,
+                };
+                ((*hotkey).to_owned(), miner)
+            });
+        aggregate(&challenges, &miners.collect(), policy).unwrap()
     }
 
     fn reasons(aggregated: &Aggregated) -> Vec<&'static str> {
@@ -275,6 +305,24 @@ mod tests {
             let sum: f64 = got.weights.iter().map(|(_, weight)| weight).sum();
             assert!((sum - 1.0).abs() < 1e-12);
         }
+    }
+
+    #[test]
+    fn of_miners_that_look_like_one_the_best_counts_in_each_challenge() {
+        let challenges: &[Given<'_>] = &[
+            ("x", 50.0, &[("a", 1.0), ("b", 3.0), ("c", 1.0)]),
+            ("y", 50.0, &[("a", 1.0), ("gone", 1.0)]),
+        ];
+        let policy = Policy {
+            same_miner: SameMiner::KeepBest,
+            ..BURN
+        };
+        let got = run(challenges, policy);
+        // Of x, b has 3/4 and c 1/4; of y, half is burned.
+        assert_eq!(got.weights, [(0, 0.25), (1, 0.25), (2, 0.375), (3, 0.125)]);
+        assert_eq!(reasons(&got), ["same_miner", "unknown_hotkey"]);
+        assert_eq!(run(challenges, BURN).weights.len(), 4, "off: all count");
+        assert_eq!(reasons(&run(challenges, BURN)), ["unknown_hotkey"]);
     }
 
     #[test]

@@ -85,6 +85,8 @@ pub enum DropReason {
     UnknownHotkey,
     /// The hotkey has the burn uid, which is never paid as a miner.
     BurnUid,
+    /// Another hotkey of what looks like the same miner has a greater weight.
+    SameMiner,
 }
 
 impl DropReason {
@@ -101,6 +103,7 @@ impl DropReason {
             Self::WeightNotPositive => "weight_not_positive",
             Self::UnknownHotkey => "unknown_hotkey",
             Self::BurnUid => "burn_uid",
+            Self::SameMiner => "same_miner",
         }
     }
 }

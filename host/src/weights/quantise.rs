@@ -1,10 +1,10 @@
 //! Floats by uid to the `u16` pairs of the chain's weight calls.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::Limits;
+use super::{BURN_UID, Limits};
 
 const MAX: f64 = 65_535.0;
 
@@ -20,6 +20,31 @@ pub struct Quantised {
     pub uids: Vec<u16>,
     /// Their weights relative to the greatest, in 65535ths; the call's `weights`.
     pub values: Vec<u16>,
+}
+
+impl Quantised {
+    /// The greatest weight as a part of the sum, 0 to 1, if it is above
+    /// `max_weight_limit`, in 65535ths. A weight on oneself alone has no limit.
+    #[must_use]
+    pub fn above(&self, max_weight_limit: u16) -> Option<f64> {
+        let sum: u64 = self.values.iter().copied().map(u64::from).sum();
+        let greatest = u64::from(self.values.iter().copied().max()?);
+        let is_above = greatest * u64::from(u16::MAX) > u64::from(max_weight_limit) * sum;
+        // Both are below 2^33.
+        #[allow(clippy::cast_precision_loss)]
+        is_above.then(|| greatest as f64 / sum as f64)
+    }
+}
+
+/// What to do with fewer weights than the chain asks for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TooFew {
+    /// Refuse the vector, with the reason.
+    #[default]
+    Refuse,
+    /// Add registered uids with the least weight that there is.
+    Pad,
 }
 
 /// Why a vector is not one for the chain.
@@ -87,15 +112,21 @@ pub fn quantise(weights: &[(u16, f64)]) -> Result<Quantised, QuantiseError> {
 /// limit, or if a few weights have the whole sum up to 1e-7. If `own_uid`, the validator's own, is the only uid given, no limit
 /// applies.
 ///
-/// Formula: bittensor 11.3.0 `intents.weights._conform`.
+/// If fewer remain than `min_allowed_weights`, others of `pad_with` are added with a
+/// value of 1, the least that there is: first those whose weight was rounded to
+/// nothing, the greatest first; then [`BURN_UID`]; then the rest by uid. Nobody is
+/// added if `pad_with` is empty.
+///
+/// Formula: bittensor 11.3.0 `intents.weights._conform`, which never pads.
 ///
 /// # Errors
 ///
-/// A [`QuantiseError`]; too few weights are refused and never padded.
+/// A [`QuantiseError`].
 pub fn conform(
     weights: &[(u16, f64)],
     limits: Limits,
     own_uid: Option<u16>,
+    pad_with: &BTreeSet<u16>,
 ) -> Result<Quantised, QuantiseError> {
     let only_self = matches!(weights, [(uid, _)] if Some(*uid) == own_uid);
     let mut weights = checked(weights)?;
@@ -105,15 +136,51 @@ pub fn conform(
     if !only_self && limits.max_weight_limit < u16::MAX {
         clip(&mut weights, f64::from(limits.max_weight_limit) / MAX);
     }
-    let quantised = quantise(&weights)?;
+    let mut quantised = quantise(&weights)?;
     let nonzero = quantised.uids.len();
-    if !only_self && nonzero < usize::from(limits.min_allowed_weights) {
+    let required = usize::from(limits.min_allowed_weights);
+    if only_self || nonzero >= required {
+        return Ok(quantised);
+    }
+    pad(&mut quantised, required, &weights, pad_with);
+    if quantised.uids.len() < required {
         return Err(QuantiseError::TooFew {
             required: limits.min_allowed_weights,
             nonzero,
         });
     }
     Ok(quantised)
+}
+
+fn pad(
+    quantised: &mut Quantised,
+    required: usize,
+    weights: &[(u16, f64)],
+    pad_with: &BTreeSet<u16>,
+) {
+    let rank = |uid: u16| {
+        let earned = weights.iter().find(|(of, _)| *of == uid);
+        (
+            -earned.map_or(0.0, |(_, weight)| *weight),
+            uid != BURN_UID,
+            uid,
+        )
+    };
+    let mut others: Vec<_> = pad_with
+        .iter()
+        .filter(|uid| quantised.uids.binary_search(uid).is_err())
+        .map(|uid| rank(*uid))
+        .collect();
+    others.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then((a.1, a.2).cmp(&(b.1, b.2))));
+    let missing = required.saturating_sub(quantised.uids.len());
+    let added = others.into_iter().take(missing).map(|(.., uid)| (uid, 1));
+    let kept = quantised
+        .uids
+        .iter()
+        .copied()
+        .zip(quantised.values.iter().copied());
+    let all: BTreeMap<u16, u16> = kept.chain(added).collect();
+    (quantised.uids, quantised.values) = all.into_iter().unzip();
 }
 
 fn checked(weights: &[(u16, f64)]) -> Result<Vec<(u16, f64)>, QuantiseError> {
@@ -235,10 +302,10 @@ mod tests {
             max_weight_limit: 32_768,
         };
         assert_eq!(
-            conform(&[(1, 0.0)], limits, None),
+            conform(&[(1, 0.0)], limits, None, &BTreeSet::new()),
             Err(QuantiseError::AllZero)
         );
-        let one = conform(&[(1, 1.0)], limits, None);
+        let one = conform(&[(1, 1.0)], limits, None, &BTreeSet::new());
         assert_eq!(
             one,
             Err(QuantiseError::TooFew {
@@ -247,14 +314,59 @@ mod tests {
             })
         );
         assert_eq!(
-            conform(&[(1, 1.0)], limits, Some(1)).unwrap().values,
+            conform(&[(1, 1.0)], limits, Some(1), &BTreeSet::new())
+                .unwrap()
+                .values,
             [65535]
         );
         let clipped = conform(
             &[(1, f64::MAX), (2, f64::MAX / 9.0), (3, f64::MAX / 9.0)],
             limits,
             None,
+            &BTreeSet::new(),
         );
         assert_eq!(clipped.unwrap().values, [65535, 32767, 32767]);
+    }
+
+    #[test]
+    fn a_limit_that_cannot_be_met_is_found() {
+        let of = |values: &[u16]| Quantised {
+            uids: (0..).take(values.len()).collect(),
+            values: values.to_vec(),
+        };
+        assert_eq!(of(&[65_535; 4]).above(6_553), Some(0.25));
+        assert_eq!(of(&[65_535; 4]).above(16_384), None);
+        assert_eq!(of(&[65_535, 32_767, 32_767]).above(32_768), None);
+        assert_eq!(of(&[65_535]).above(u16::MAX), None);
+        assert_eq!(of(&[]).above(0), None);
+    }
+
+    #[test]
+    fn padding_takes_who_earned_first_then_the_burn_uid_then_the_rest() {
+        let limits = |min_allowed_weights| Limits {
+            min_allowed_weights,
+            max_weight_limit: u16::MAX,
+        };
+        let weights = [(3, 1.0), (5, 1e-9), (6, 1e-8)];
+        let registered = BTreeSet::from([0, 1, 3, 5, 6]);
+        let uids = |required| {
+            let padded = conform(&weights, limits(required), None, &registered).unwrap();
+            assert_eq!(padded.values.iter().filter(|v| **v == 65_535).count(), 1);
+            assert_eq!(
+                padded.values.iter().filter(|v| **v == 1).count(),
+                padded.uids.len() - 1
+            );
+            padded.uids
+        };
+        assert_eq!(uids(1), [3]);
+        assert_eq!(uids(2), [3, 6]);
+        assert_eq!(uids(4), [0, 3, 5, 6]);
+        assert_eq!(uids(5), [0, 1, 3, 5, 6]);
+        let refused = conform(&weights, limits(6), None, &registered);
+        let expected = QuantiseError::TooFew {
+            required: 6,
+            nonzero: 1,
+        };
+        assert_eq!(refused, Err(expected));
     }
 }

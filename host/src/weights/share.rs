@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 
 use super::BURN_UID;
-use super::aggregate::{ChallengeWeights, Reported, Unassigned};
+use super::aggregate::{ChallengeWeights, Miner, Reported, Unassigned};
 use super::derivation::{DropReason, Dropped};
+use super::same_miner::{SameMiner, others_of_one};
 
 /// A challenge that gave weights, and its part of the whole.
 pub(super) struct Active<'a> {
     pub(super) name: &'a str,
     pub(super) weights: &'a BTreeMap<String, f64>,
+    pub(super) repository_owners: &'a BTreeMap<String, String>,
     pub(super) share: f64,
 }
 
@@ -35,6 +37,7 @@ pub(super) fn active<'a>(
                 active.push(Active {
                     name,
                     weights,
+                    repository_owners: &challenge.repository_owners,
                     share: percent.max(0.0),
                 });
             }
@@ -56,7 +59,8 @@ pub(super) fn active<'a>(
 /// What a challenge gives to whom, as parts of the whole.
 pub(super) fn contribute(
     challenge: &Active<'_>,
-    uids: &BTreeMap<String, u16>,
+    miners: &BTreeMap<String, Miner>,
+    same_miner: SameMiner,
     dropped: &mut Vec<Dropped>,
 ) -> BTreeMap<String, f64> {
     let mut good = Vec::new();
@@ -78,14 +82,28 @@ pub(super) fn contribute(
             good.push((hotkey, weight, weight));
         }
     }
+    if same_miner == SameMiner::KeepBest {
+        let weights: Vec<_> = good
+            .iter()
+            .map(|(hotkey, part, _)| (*hotkey, *part))
+            .collect();
+        let others = others_of_one(&weights, miners, challenge.repository_owners);
+        good.retain(|(hotkey, _, weight)| {
+            let left_out = others.contains(hotkey.as_str());
+            if left_out {
+                drop(hotkey, *weight, DropReason::SameMiner, 0.0);
+            }
+            !left_out
+        });
+    }
     normalise(&mut good, |(_, part, _)| part);
     let nothing = good.is_empty();
     let mut contributions = BTreeMap::new();
     for (hotkey, part, weight) in good {
         let part = challenge.share * part;
-        match uids.get(hotkey) {
+        match miners.get(hotkey).map(|miner| miner.uid) {
             None => drop(hotkey, weight, DropReason::UnknownHotkey, part),
-            Some(&BURN_UID) => drop(hotkey, weight, DropReason::BurnUid, part),
+            Some(BURN_UID) => drop(hotkey, weight, DropReason::BurnUid, part),
             Some(_) => {
                 contributions.insert(hotkey.clone(), part);
             }
