@@ -37,7 +37,7 @@ pub(super) async fn tag(request: Request, next: Next) -> Response {
 
 /// Whether a value of `If-None-Match` names this tag. As HTTP wants it, a weak
 /// one of the same text does too.
-fn matches(value: &HeaderValue, tag: &str) -> bool {
+pub(super) fn matches(value: &HeaderValue, tag: &str) -> bool {
     let Ok(list) = value.to_str() else {
         return false;
     };

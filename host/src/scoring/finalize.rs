@@ -17,8 +17,10 @@ use crate::store::{
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
+use tokio::task::JoinSet;
 
 /// Seconds in which a challenge that cannot tell its weights is asked again, from
 /// the scoring hour on, or from when the host first asked if that is later.
@@ -45,6 +47,14 @@ pub struct FinalizedCommit {
     pub references: usize,
 }
 
+/// When a challenge was asked for the weights of a day, in vain.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked {
+    first: f64,
+    attempts: u32,
+    again_at: f64,
+}
+
 /// The commits of a challenge once all of a day are judged.
 struct Verdicts {
     /// All commits of the challenge, with the verdicts.
@@ -55,40 +65,61 @@ struct Verdicts {
 }
 
 impl Pipeline {
-    /// Finalizes the days that are due, of every challenge. Returns whether
-    /// anything was.
+    /// Finalizes the days that are due, of every challenge, all at a time. Returns
+    /// whether anything was.
     pub(super) async fn finalize_due(&self, now: f64) -> Result<bool, PipelineError> {
-        let mut progress = false;
+        let mut challenges = JoinSet::new();
         for plugin in self.plugins.active() {
-            if !plugin.has(Capability::Scoring) && !plugin.has(Capability::GetWeights) {
-                continue;
+            if plugin.has(Capability::Scoring) || plugin.has(Capability::GetWeights) {
+                let pipeline = self.clone();
+                challenges.spawn(async move { pipeline.finalize_challenge(&plugin, now).await });
             }
-            let days = self.unfinalized(&plugin, now).await?;
-            let most = self.config.scoring.max_catch_up_days as usize;
-            if days.len() > most {
-                tracing::error!(
-                    challenge = plugin.name(),
-                    days = days.len(),
-                    from = days.first(),
-                    "too many days to catch up with: is the clock right? \
-                     If it is, raise scoring.max_catch_up_days"
-                );
-                continue;
+        }
+        let (mut progress, mut failed) = (false, None);
+        while let Some(ended) = challenges.join_next().await {
+            match ended.map_err(PipelineError::from).flatten() {
+                Ok(finalized) => progress |= finalized,
+                // The other challenges go on.
+                Err(error) => failed = Some(error),
             }
-            for day in days {
-                match self.finalize_day(&plugin, &day, now).await {
-                    Ok(true) => progress = true,
-                    Ok(false) => break,
-                    // The other challenges go on.
-                    Err(error) => {
-                        tracing::error!(
-                            challenge = plugin.name(),
-                            day,
-                            %error,
-                            "a day was not finalized: trying again"
-                        );
-                        break;
-                    }
+        }
+        match failed {
+            Some(error) if !progress => Err(error),
+            _ => Ok(progress),
+        }
+    }
+
+    /// Finalizes the days that are due, of a challenge. Returns whether anything was.
+    async fn finalize_challenge(
+        &self,
+        plugin: &ActivePlugin,
+        now: f64,
+    ) -> Result<bool, PipelineError> {
+        let days = self.unfinalized(plugin, now).await?;
+        let most = self.config.scoring.max_catch_up_days as usize;
+        if days.len() > most {
+            tracing::error!(
+                challenge = plugin.name(),
+                days = days.len(),
+                from = days.first(),
+                "too many days to catch up with: is the clock right? \
+                 If it is, raise scoring.max_catch_up_days"
+            );
+            return Ok(false);
+        }
+        let mut progress = false;
+        for day in days {
+            match self.finalize_day(plugin, &day, now).await {
+                Ok(true) => progress = true,
+                Ok(false) => break,
+                Err(error) => {
+                    tracing::error!(
+                        challenge = plugin.name(),
+                        day,
+                        %error,
+                        "a day was not finalized: trying again"
+                    );
+                    break;
                 }
             }
         }
@@ -146,13 +177,16 @@ impl Pipeline {
         day: &str,
         now: f64,
     ) -> Result<bool, PipelineError> {
+        if self.is_asked_later(plugin.name(), day, now) {
+            return Ok(false);
+        }
         let start = Instant::now();
         let Some(verdicts) = self.verdicts(plugin, day, now).await? else {
             return Ok(false);
         };
         let scheduled_at = self.schedule.finalized_at(day);
-        let registered =
-            |commit: &&CommitRow| self.metagraph.uid_of(&commit.miner_hotkey).is_some();
+        let metagraph = self.metagraph();
+        let registered = |commit: &&CommitRow| metagraph.uid_of(&commit.miner_hotkey).is_some();
         let best = best_commits(verdicts.commits.iter().filter(registered));
         let mut standings: Vec<Standing> = best
             .map(|commit| Standing {
@@ -169,7 +203,7 @@ impl Pipeline {
         };
         if let Err(error) = &weights
             && error.outcome.is_transient()
-            && now < self.patience(plugin.name(), day, scheduled_at, now)
+            && self.asks_again(plugin.name(), day, scheduled_at, now)
         {
             return Ok(false);
         }
@@ -201,6 +235,7 @@ impl Pipeline {
         // The scores come first: who is told that all is done finds them.
         self.results().refresh(&self.store).await?;
         self.results().set_last_day(plugin.name(), day);
+        self.ledger.fetch_add(1, Ordering::Relaxed);
         tracing::info!(
             challenge = plugin.name(),
             day,
@@ -349,17 +384,30 @@ impl Pipeline {
         })
     }
 
-    /// Until when a challenge is asked for the weights of a day; days that were missed
-    /// are not waited for.
-    fn patience(&self, challenge: &str, day: &str, scheduled_at: f64, now: f64) -> f64 {
+    /// Whether a challenge that told no weights of a day is not to be asked again yet.
+    fn is_asked_later(&self, challenge: &str, day: &str, now: f64) -> bool {
+        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_day = asked.get(&(challenge.to_owned(), day.to_owned()));
+        of_day.is_some_and(|asked| now < asked.again_at)
+    }
+
+    /// Whether a challenge that just told no weights of a day is asked again; it is for
+    /// some times and a while, but not for days that were missed.
+    fn asks_again(&self, challenge: &str, day: &str, scheduled_at: f64, now: f64) -> bool {
         if self.schedule.last_day(now) != day {
-            return scheduled_at;
+            return false;
         }
         let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        let first = *asked
-            .entry((challenge.to_owned(), day.to_owned()))
-            .or_insert(now);
-        first.max(scheduled_at) + PATIENCE
+        let of_day = (challenge.to_owned(), day.to_owned());
+        let asked = asked.entry(of_day).or_insert(Asked {
+            first: now,
+            attempts: 0,
+            again_at: now,
+        });
+        asked.attempts += 1;
+        asked.again_at = now + self.config.scoring.pause(asked.attempts);
+        asked.attempts < self.config.weights.max_attempts
+            && now < asked.first.max(scheduled_at) + PATIENCE
     }
 
     fn settled(

@@ -93,7 +93,8 @@ impl Pipeline {
 
     /// A commit as plugins know it.
     pub(super) fn commit(&self, commit: &CommitRow) -> Commit {
-        let neuron = self.metagraph.by_hotkey(&commit.miner_hotkey);
+        let metagraph = self.metagraph();
+        let neuron = metagraph.by_hotkey(&commit.miner_hotkey);
         Commit {
             miner: Miner {
                 uid: neuron.map_or(commit.miner_uid, |neuron| neuron.uid),

@@ -1,5 +1,8 @@
 //! The order of the steps, and the loop around them.
 
+use super::finalize::Asked;
+use super::latest::LatestVector;
+use super::publish::Published;
 use super::results::Results;
 use super::reveal::superseded;
 use super::schedule::Schedule;
@@ -7,6 +10,7 @@ use super::vector::Finalized;
 use super::{job_key, work};
 use crate::artifacts::ArtifactStore;
 use crate::chain::Metagraph;
+use crate::chain::subnet::Subnet;
 use crate::clock;
 use crate::commits::unseal;
 use crate::config::{Config, Runner};
@@ -20,8 +24,9 @@ use crate::store::{
 use crate::weights::{NoMinerError, QuantiseError};
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::Notify;
+use tokio::sync::{Mutex as AsyncMutex, Notify};
 
 /// Why the pipeline stopped. The work that it had begun is done again.
 #[derive(Debug, thiserror::Error)]
@@ -64,9 +69,16 @@ pub struct Resources {
     /// What runs submissions that are no components.
     pub runners: Runners,
     /// Who is who on the subnet.
-    pub metagraph: Arc<Metagraph>,
+    pub subnet: Subnet,
     /// Where it is counted.
     pub metrics: Arc<Metrics>,
+}
+
+impl Resources {
+    /// Who is who on the subnet now. What is one piece of work asks once.
+    pub fn metagraph(&self) -> Arc<Metagraph> {
+        self.subnet.metagraph()
+    }
 }
 
 /// Scores commits. Clones share everything.
@@ -80,8 +92,14 @@ pub struct Pipeline {
     pub(super) schedule: Schedule,
     /// The first day of each challenge.
     pub(super) first_days: Arc<Mutex<BTreeMap<String, String>>>,
-    /// When a challenge was first asked for the weights of a day in vain.
-    pub(super) asked: Arc<Mutex<BTreeMap<(String, String), f64>>>,
+    /// When each challenge was asked for the weights of a day in vain.
+    pub(super) asked: Arc<Mutex<BTreeMap<(String, String), Asked>>>,
+    /// The current weight vector.
+    pub(super) latest: LatestVector,
+    /// How far publishing it is.
+    pub(super) published: Arc<AsyncMutex<Published>>,
+    /// A number that grows with every finalization of this process.
+    pub(super) ledger: Arc<AtomicU64>,
     /// The plugins that jobs were last queued for, as keys without an artifact.
     active: Arc<Mutex<Option<Vec<JobKey>>>>,
     /// There are new jobs.
@@ -130,6 +148,9 @@ impl Pipeline {
             schedule,
             first_days: Arc::default(),
             asked: Arc::default(),
+            latest: LatestVector::default(),
+            published: Arc::default(),
+            ledger: Arc::default(),
             active: Arc::default(),
             queued: Arc::default(),
             ended: Arc::default(),
@@ -144,6 +165,11 @@ impl Pipeline {
     /// What is known of each commit, for the API.
     pub fn results(&self) -> &Results {
         &self.results
+    }
+
+    /// The current weight vector.
+    pub fn latest_vector(&self) -> &LatestVector {
+        &self.latest
     }
 
     /// The operator's rules about time.

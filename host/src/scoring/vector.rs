@@ -1,13 +1,16 @@
-//! The weight vector of a day, once every challenge is through with it.
+//! The weight vector of each day, once every challenge is through with it.
 
 use super::finalize::PATIENCE;
 use super::pipeline::{Pipeline, PipelineError};
+use super::sources::Source;
+use crate::chain::Metagraph;
 use crate::plugins::RunState;
 use crate::sandbox::types::{HotkeyWeight, Standing};
 use crate::sandbox::{Capability, Outcome};
 use crate::store::{FinalizationRow, WeightVectorRow};
 use crate::weights::{
-    ChallengeWeights, Derivation, Limits, Policy, Quantised, Reported, aggregate, quantise,
+    Aggregated, Derivation, Limits, Miner, NoMiner, Policy, Quantised, SameMiner, aggregate,
+    quantise,
 };
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -68,53 +71,12 @@ impl Pipeline {
         missing.next().is_some() && now < self.schedule.finalized_at(day) + PATIENCE
     }
 
-    /// What a challenge's record says of its share, in percent; none if it has none.
-    async fn emission_of(&self, challenge: &str) -> Result<Option<f64>, PipelineError> {
-        if let Some(plugin) = self.plugins.get(challenge) {
-            return Ok(Some(plugin.emission_percent));
-        }
-        let record = self.store.registry_record(challenge.to_owned()).await?;
-        let Some(record) = record else {
-            return Ok(None);
-        };
-        let spec: serde_json::Value = serde_json::from_str(&record.spec)?;
-        let percent = spec.pointer("/given/emission_percent");
-        Ok(percent.and_then(serde_json::Value::as_f64))
-    }
-
     async fn make_vector(&self, day: String, now: f64) -> Result<Option<Finalized>, PipelineError> {
-        let rows = self.store.finalizations_of(day.clone()).await?;
-        let mut challenges = Vec::new();
-        for row in rows {
-            challenges.push(paid(row)?);
+        let sources = self.sources_of_day(&day).await?;
+        let (aggregated, refused) = self.aggregate(&sources).await?;
+        if let Some(reason) = refused {
+            tracing::error!(day, reason, "there is no weight vector of the day");
         }
-        let mut reported = BTreeMap::new();
-        // All that were finalized on the day, whether they run now or not.
-        for paid in &challenges {
-            let Some(emission_percent) = self.emission_of(&paid.challenge).await? else {
-                continue;
-            };
-            let weights = match &paid.weights {
-                Ok(weights) => {
-                    let weights = weights.iter().map(|w| (w.hotkey.clone(), w.weight));
-                    Reported::Weights(weights.collect())
-                }
-                Err((outcome, reason)) => Reported::Failed(format!("{outcome}: {reason}")),
-            };
-            reported.insert(
-                paid.challenge.clone(),
-                ChallengeWeights {
-                    emission_percent,
-                    reported: weights,
-                },
-            );
-        }
-        let policy = Policy {
-            unassigned: self.config.weights.unassigned,
-            no_miner: self.config.weights.no_miner,
-            limits: Limits::default(),
-        };
-        let aggregated = aggregate(&reported, self.metagraph.uids(), policy)?;
         let vector = quantise(&aggregated.weights)?;
         let row = WeightVectorRow {
             day: day.clone(),
@@ -126,13 +88,70 @@ impl Pipeline {
             return Ok(None);
         }
         tracing::info!(day, uids = ?vector.uids, values = ?vector.values, "finalized");
+        let rows = self.store.finalizations_of(day.clone()).await?;
         Ok(Some(Finalized {
             day,
-            challenges,
+            challenges: rows.into_iter().map(paid).collect::<Result<_, _>>()?,
             vector,
             derivation: aggregated.derivation,
         }))
     }
+
+    /// One vector of all, and why the subnet would take none, if nobody earned anything
+    /// and what the operator wants then cannot meet its limits.
+    pub(super) async fn aggregate(
+        &self,
+        sources: &[Source],
+    ) -> Result<(Aggregated, Option<String>), PipelineError> {
+        let rules = &self.config.weights;
+        let mut challenges = BTreeMap::new();
+        for source in sources {
+            let owners = match rules.same_miner {
+                SameMiner::Off => BTreeMap::new(),
+                SameMiner::KeepBest => self.repository_owners(&source.challenge).await?,
+            };
+            challenges.insert(source.challenge.clone(), source.reported(owners));
+        }
+        let metagraph = self.metagraph();
+        let miners = metagraph.neurons().map(|neuron| {
+            let miner = Miner {
+                uid: neuron.uid,
+                axon_ip: neuron.axon_ip,
+                coldkey: neuron.coldkey.clone(),
+            };
+            (neuron.hotkey.clone(), miner)
+        });
+        let policy = Policy {
+            unassigned: rules.unassigned,
+            same_miner: rules.same_miner,
+            no_miner: rules.zero_miner,
+            limits: limits(&metagraph),
+        };
+        let miners = miners.collect();
+        match aggregate(&challenges, &miners, policy) {
+            Ok(aggregated) => Ok((aggregated, None)),
+            Err(error) => {
+                let policy = Policy {
+                    no_miner: NoMiner::Skip,
+                    ..policy
+                };
+                let aggregated = aggregate(&challenges, &miners, policy)?;
+                Ok((aggregated, Some(error.to_string())))
+            }
+        }
+    }
+}
+
+/// What the subnet accepts; anything if its metagraph does not tell.
+pub(super) fn limits(metagraph: &Metagraph) -> Limits {
+    let told = metagraph.hyperparameters();
+    told.map_or_else(Limits::default, |told| Limits {
+        // A subnet of fewer neurons wants one weight for each.
+        min_allowed_weights: told
+            .min_allowed_weights
+            .min(u16::try_from(metagraph.neurons().len()).unwrap_or(u16::MAX)),
+        max_weight_limit: told.max_weight_limit,
+    })
 }
 
 fn paid(row: FinalizationRow) -> Result<Paid, PipelineError> {

@@ -72,10 +72,11 @@ pub struct WeightVectorRow {
     pub derivation: String,
 }
 
-const COLUMNS: &str = "day, challenge, plugin_digest, settings_digest, engine, outcome, message,
+pub(super) const COLUMNS: &str =
+    "day, challenge, plugin_digest, settings_digest, engine, outcome, message,
      standings, weights, results, scheduled_at, finalized_at";
 
-fn read(row: &Row<'_>) -> rusqlite::Result<FinalizationRow> {
+pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<FinalizationRow> {
     Ok(FinalizationRow {
         finalization: Finalization {
             day: row.get("day")?,

@@ -1,0 +1,193 @@
+//! The history of published weight vectors, and what they are made from.
+
+use super::finalizations::{COLUMNS, read};
+use super::{FinalizationRow, Store, StoreError};
+use rusqlite::{OptionalExtension, Row};
+
+/// A weight vector that was published, without what it pays.
+#[derive(Debug, Clone, PartialEq)]
+pub struct VectorRow {
+    /// Its number; a later one has a greater one.
+    pub id: i64,
+    /// SHA-256 of the document, 64 lower-case hexadecimal digits.
+    pub digest: String,
+    /// The last day that it takes in, `YYYY-MM-DD`, UTC.
+    pub day: String,
+    /// When it was made, in seconds since the Unix epoch.
+    pub made_at: f64,
+}
+
+/// A weight vector that was published.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PublishedVector {
+    /// Which one.
+    pub vector: VectorRow,
+    /// What it pays and how it came about, JSON.
+    pub document: String,
+}
+
+const ROW: &str = "id, digest, day, made_at";
+
+fn read_row(row: &Row<'_>) -> rusqlite::Result<VectorRow> {
+    Ok(VectorRow {
+        id: row.get("id")?,
+        digest: row.get("digest")?,
+        day: row.get("day")?,
+        made_at: row.get("made_at")?,
+    })
+}
+
+impl Store {
+    /// Adds a vector to the history, unless it is what the last one is. Returns its
+    /// row, or that of the last one.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    pub async fn publish_vector(
+        &self,
+        digest: String,
+        day: String,
+        document: String,
+        made_at: f64,
+    ) -> Result<VectorRow, StoreError> {
+        self.write(move |tx| {
+            let sql = format!("SELECT {ROW} FROM published_vectors ORDER BY id DESC LIMIT 1");
+            let last = tx.query_row(&sql, [], read_row).optional()?;
+            if let Some(last) = last.filter(|last| last.digest == digest) {
+                return Ok(last);
+            }
+            tx.execute(
+                "INSERT INTO published_vectors (digest, day, made_at, document)
+                 VALUES (?1, ?2, ?3, ?4)",
+                (&digest, &day, made_at, &document),
+            )?;
+            Ok(VectorRow {
+                id: tx.last_insert_rowid(),
+                digest,
+                day,
+                made_at,
+            })
+        })
+        .await
+    }
+
+    /// A vector of the history.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    pub async fn published_vector(&self, id: i64) -> Result<Option<PublishedVector>, StoreError> {
+        self.read(move |connection| {
+            let sql = format!("SELECT {ROW}, document FROM published_vectors WHERE id = ?1");
+            let mut statement = connection.prepare_cached(&sql)?;
+            let vector = statement.query_row([id], |row| {
+                Ok(PublishedVector {
+                    vector: read_row(row)?,
+                    document: row.get("document")?,
+                })
+            });
+            Ok(vector.optional()?)
+        })
+        .await
+    }
+
+    /// The history, the last first: what is older than `before`, a number, if it is
+    /// given; at most `limit` vectors.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    pub async fn published_vectors(
+        &self,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<VectorRow>, StoreError> {
+        self.read(move |connection| {
+            let sql = format!(
+                "SELECT {ROW} FROM published_vectors WHERE ?1 IS NULL OR id < ?1
+                 ORDER BY id DESC LIMIT ?2"
+            );
+            let mut statement = connection.prepare_cached(&sql)?;
+            let rows = statement.query_map((before, limit), read_row)?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
+    /// What a challenge last came to, on a day up to `until`; if `paid`, the last time
+    /// that it told weights.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    pub async fn last_finalization(
+        &self,
+        challenge: String,
+        until: String,
+        paid: bool,
+    ) -> Result<Option<FinalizationRow>, StoreError> {
+        self.read(move |connection| {
+            let sql = format!(
+                "SELECT {COLUMNS} FROM finalizations
+                 WHERE challenge = ?1 AND day <= ?2
+                     AND (NOT ?3 OR (outcome = 'ok' AND weights <> '[]'))
+                 ORDER BY day DESC LIMIT 1"
+            );
+            let mut statement = connection.prepare_cached(&sql)?;
+            Ok(statement
+                .query_row((challenge, until, paid), read)
+                .optional()?)
+        })
+        .await
+    }
+
+    /// The artifact of each miner's last accepted commit to a challenge, by hotkey, as
+    /// the miner named it.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    pub async fn accepted_artifacts(
+        &self,
+        challenge: String,
+    ) -> Result<Vec<(String, String)>, StoreError> {
+        self.read(move |connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT miner_hotkey, artifact FROM commits
+                 WHERE challenge = ?1 AND accepted AND artifact IS NOT NULL
+                 ORDER BY committed_at, id",
+            )?;
+            let rows = statement.query_map([challenge], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_vector_is_published_once_until_another_one_was() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(&directory.path().join("db")).unwrap();
+        let publish = |digest: &str, at| {
+            store.publish_vector(digest.into(), "2026-08-22".into(), "{}".into(), at)
+        };
+        let first = publish("a", 1.0).await.unwrap();
+        assert_eq!(publish("a", 2.0).await.unwrap(), first);
+        let second = publish("b", 3.0).await.unwrap();
+        let third = publish("a", 4.0).await.unwrap();
+        assert!(first.id < second.id && second.id < third.id);
+        assert_eq!(third.made_at, 4.0);
+        let history = store.published_vectors(None, 2).await.unwrap();
+        assert_eq!(history, [third, second.clone()]);
+        let older = store.published_vectors(Some(second.id), 2).await.unwrap();
+        assert_eq!(older, [first.clone()]);
+        let found = store.published_vector(first.id).await.unwrap().unwrap();
+        assert_eq!((found.vector, found.document.as_str()), (first, "{}"));
+        assert_eq!(store.published_vector(99).await.unwrap(), None);
+    }
+}
