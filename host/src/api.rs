@@ -29,6 +29,7 @@ mod state;
 mod validators;
 mod views;
 mod waiting;
+mod weights;
 
 pub use admin::{Protection, ProtectionError};
 pub use listen::listen;
@@ -38,6 +39,7 @@ use crate::config::Config;
 use crate::registry::Registry;
 use crate::scoring::Pipeline;
 use crate::storage::PollState;
+use crate::submission::Submitter;
 use axum::Router;
 use axum::middleware::from_fn;
 use axum::response::Redirect;
@@ -54,13 +56,22 @@ use utoipa_axum::routes;
 #[derive(Debug, Clone)]
 struct App(Arc<Shared>);
 
+/// The tasks beside the listeners, as far as requests ask them.
+#[derive(Debug, Clone)]
+pub struct Tasks {
+    /// What came of asking for each validator's commits.
+    pub polls: PollState,
+    /// What submits weights.
+    pub submitter: Submitter,
+}
+
 #[derive(Debug)]
 struct Shared {
     pipeline: Pipeline,
     registry: Registry,
-    /// What came of asking for each validator's commits.
-    polls: PollState,
+    tasks: Tasks,
     ciphertexts: Ciphertexts,
+    rendered_weights: weights::Rendered,
     /// Places for streams of events.
     streams: Arc<Semaphore>,
     /// Ends what would not end by itself.
@@ -80,13 +91,23 @@ impl App {
     fn registry(&self) -> &Registry {
         &self.0.registry
     }
+
+    /// What submits weights.
+    fn submitter(&self) -> &Submitter {
+        &self.0.tasks.submitter
+    }
+
+    /// The current weight vector as it is sent.
+    fn rendered_weights(&self) -> &weights::Rendered {
+        &self.0.rendered_weights
+    }
 }
 
 /// The public and the private router. Streams end once `stop` is cancelled.
 pub fn routers(
     pipeline: &Pipeline,
     registry: &Registry,
-    polls: &PollState,
+    tasks: &Tasks,
     protection: &Protection,
     stop: &CancellationToken,
 ) -> (Router, Router) {
@@ -95,8 +116,9 @@ pub fn routers(
     let app = App(Arc::new(Shared {
         pipeline: pipeline.clone(),
         registry: registry.clone(),
-        polls: polls.clone(),
+        tasks: tasks.clone(),
         ciphertexts: Ciphertexts::default(),
+        rendered_weights: weights::Rendered::default(),
         streams: Arc::new(Semaphore::new(places)),
         stop: stop.clone(),
     }));
@@ -133,6 +155,8 @@ fn public() -> OpenApiRouter<App> {
         .routes(routes!(results::one))
         .routes(routes!(finalizations::list))
         .routes(routes!(finalizations::one))
+        .routes(routes!(weights::list))
+        .routes(routes!(weights::one))
         .merge(validators::pages())
         .layer(from_fn(etag::tag));
     openapi::router()
@@ -143,6 +167,7 @@ fn public() -> OpenApiRouter<App> {
         .routes(routes!(push::push))
         .merge(validators::routes())
         .merge(pages)
+        .routes(routes!(weights::latest))
         .routes(routes!(events::follow))
         .routes(routes!(health::livez))
         .routes(routes!(health::readyz))

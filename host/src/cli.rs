@@ -9,11 +9,14 @@ mod demo;
 mod dev;
 mod gpu_server;
 mod ingest;
+mod metagraph;
 mod plugin;
 mod registry;
 mod restore;
 mod serve;
 mod table;
+mod wallet;
+mod weights;
 
 use crate::config::{Config, ConfigError, ConfigSource};
 use crate::telemetry::{self, LogFormat};
@@ -70,6 +73,11 @@ enum Command {
     /// Look at what a host tells the public.
     #[command(subcommand)]
     Registry(registry::Registry),
+    /// Look at the weights of a host that serves, and submit them.
+    #[command(subcommand)]
+    Weights(weights::Weights),
+    /// Show who is registered on the subnet.
+    Metagraph(metagraph::ShowMetagraph),
     /// Look after the database.
     #[command(subcommand)]
     Db(db::Db),
@@ -135,6 +143,8 @@ pub fn run() -> ExitCode {
         Command::GpuServer(command) => command.run(),
         Command::Component(command) => command.run(),
         Command::Registry(command) => command.run(),
+        Command::Weights(command) => command.run(),
+        Command::Metagraph(command) => command.run(),
         Command::Db(command) => command.run(),
         Command::Restore(command) => command.run(),
         Command::Client(command) => command.run(),

@@ -52,6 +52,16 @@ pub fn day(now: f64) -> String {
         .to_string()
 }
 
+/// A time as in RFC 3339, `2026-08-22T15:00:00.250000+00:00`.
+pub fn rfc3339(now: f64) -> String {
+    let now = now.clamp(0.0, MAX_TIME);
+    let micros = (now.fract() * 1e6) as u32;
+    let seconds = (now % DAY) as u32;
+    let (hours, minutes) = (seconds / 3_600, seconds / 60 % 60);
+    let (day, seconds) = (day(now), seconds % 60);
+    format!("{day}T{hours:02}:{minutes:02}:{seconds:02}.{micros:06}+00:00")
+}
+
 /// When a day began, in seconds since the Unix epoch; none if it is no day as
 /// [`day`] writes it.
 pub fn start_of_day(day: &str) -> Option<f64> {
@@ -102,5 +112,10 @@ mod tests {
         assert_eq!(start_of_day("2026-08-22"), Some(1_787_356_800.0));
         assert_eq!(start_of_day("2026-02-29"), None);
         assert_eq!(start_of_day("today"), None);
+        assert_eq!(
+            rfc3339(1_787_410_801.25),
+            "2026-08-22T15:00:01.250000+00:00"
+        );
+        assert_eq!(rfc3339(-1.0), "1970-01-01T00:00:00.000000+00:00");
     }
 }

@@ -13,9 +13,10 @@ mod keep;
 mod registry;
 mod source;
 mod validators;
+mod weights;
 
 pub use archive::{Archive, ArchiveTarget};
-pub use chain::{Chain, Wallet};
+pub use chain::{Chain, ChainMode, Wallet};
 pub use challenge::{
     CHALLENGE_NAME, Challenge, MAX_VARIABLE, RouteRule, Runner, SolverLimits, is_challenge_name,
     is_variable_name,
@@ -25,9 +26,9 @@ pub use keep::{Backup, Events, Retention};
 pub use registry::{Admin, Registry};
 pub use source::ConfigSource;
 pub use validators::Validators;
+pub use weights::{FallbackWeights, Weights};
 
 use crate::artifacts;
-use crate::weights::{NoMiner, Unassigned};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -99,6 +100,8 @@ pub struct Config {
     pub scoring: Scoring,
     /// How weights are made.
     pub weights: Weights,
+    /// What counts for a challenge that tells no weights.
+    pub fallback_weights: FallbackWeights,
     /// Where public views go.
     pub archive: Archive,
     /// The backup file.
@@ -132,6 +135,7 @@ impl Default for Config {
             storage: Storage::default(),
             scoring: Scoring::default(),
             weights: Weights::default(),
+            fallback_weights: FallbackWeights::default(),
             archive: Archive::default(),
             backup: Backup::default(),
             retention: Retention::default(),
@@ -264,16 +268,6 @@ impl Scoring {
         let doublings = attempts.saturating_sub(1).min(60).cast_signed();
         (self.retry_s * 2_f64.powi(doublings)).min(self.max_retry_s)
     }
-}
-
-/// Section `weights`.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Weights {
-    /// What becomes of emission that nobody is paid. Default: `redistribute`.
-    pub unassigned: Unassigned,
-    /// What is paid when nobody earned anything. Default: `burn`.
-    pub no_miner: NoMiner,
 }
 
 /// Section `sandbox`.
@@ -420,6 +414,19 @@ impl Config {
         self.archive.check()?;
         self.backup.check()?;
         self.validators.check()?;
+        self.chain.check()?;
+        self.weights.check()?;
+        self.fallback_weights.check()?;
+        if self.weights.submit {
+            if self.wallet.name.is_none() {
+                let problem = "whoever submits signs: set wallet.name";
+                return Err(ConfigError::key("weights.submit", problem));
+            }
+            if self.chain.mode() == ChainMode::Offline {
+                let problem = "there is no chain to submit to: set chain.network";
+                return Err(ConfigError::key("weights.submit", problem));
+            }
+        }
         if self.storage.url.is_some() && self.wallet.name.is_none() {
             let problem = "the storage service wants signed requests: set wallet.name";
             return Err(ConfigError::key("storage.url", problem));

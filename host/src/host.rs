@@ -1,10 +1,13 @@
 //! A host: everything that a data directory holds, opened once.
 
 use crate::artifacts::{ArtifactError, ArtifactStore};
+use crate::chain::client::Chain;
+use crate::chain::error::ChainError;
+use crate::chain::subnet::{self, Subnet};
 use crate::chain::{Hotkey, KeyError, Metagraph, MetagraphError};
 use crate::clock;
 use crate::commits::{IngestError, ingest_again};
-use crate::config::Config;
+use crate::config::{ChainMode, Config};
 use crate::metrics::Metrics;
 use crate::plugins::Loader;
 use crate::registry::{Registry, RegistryError};
@@ -35,6 +38,9 @@ pub enum HostError {
     /// The metagraph cannot be read.
     #[error("metagraph")]
     Metagraph(#[from] MetagraphError),
+    /// The chain cannot be read, and never was.
+    #[error("the chain cannot be read, and there is no copy of what it last told")]
+    Chain(#[from] ChainError),
     /// The metagraph is of another subnet than the configuration.
     #[error("chain.netuid is {configured}, and the metagraph is of subnet {found}")]
     OtherSubnet {
@@ -86,6 +92,8 @@ pub struct Host {
     pub registry: Registry,
     /// What this host signs with.
     pub hotkey: Option<Hotkey>,
+    /// The chain that the subnet is on; none of a file.
+    pub chain: Option<Chain>,
     pub(crate) lock: File,
 }
 
@@ -100,9 +108,14 @@ impl Host {
         fs::create_dir_all(&config.data_dir).map_err(io_error(&config.data_dir))?;
         let lock = lock(&config.data_dir)?;
         fs::create_dir_all(&config.plugins.dir).map_err(io_error(&config.plugins.dir))?;
-        let metagraph = Arc::new(load_metagraph(&config)?);
-        let hotkey = load_hotkey(&config)?;
         let metrics = Arc::new(Metrics::default());
+        let chain = match config.chain.mode() {
+            ChainMode::Offline => None,
+            ChainMode::Online => Some(Chain::open(&config.chain, Arc::clone(&metrics))?),
+        };
+        let subnet = open_subnet(&config, chain.as_ref(), &metrics).await?;
+        let metagraph = subnet.metagraph();
+        let hotkey = load_hotkey(&config)?;
         if let Some(hotkey) = &hotkey {
             let sufficient = has_stake(hotkey, &metagraph, &config);
             metrics.set_stake_sufficient(sufficient);
@@ -123,8 +136,10 @@ impl Host {
             Arc::clone(&metrics),
         )?;
         let rules = &config.commits;
+        let neurons = metagraph.neurons();
+        let heard = neurons.map(|neuron| (neuron.uid, &neuron.hotkey, neuron.stake));
         let heard_with = serde_json::json!([
-            &*metagraph,
+            heard.collect::<Vec<_>>(),
             rules.min_validator_stake,
             rules.timestamp,
             rules.quorum
@@ -150,10 +165,11 @@ impl Host {
             plugins: loader.plugins().clone(),
             config,
             sandbox,
-            metagraph,
+            subnet,
             metrics,
         };
         Ok(Host {
+            chain,
             pipeline: Pipeline::new(resources).await?,
             registry,
             hotkey,
@@ -183,29 +199,44 @@ impl Host {
     /// The uid of this host's hotkey; none if it is not registered.
     pub fn uid(&self) -> Option<u16> {
         let hotkey = self.hotkey.as_ref()?;
-        self.pipeline.metagraph.uid_of(hotkey.address())
+        self.pipeline.metagraph().uid_of(hotkey.address())
     }
 }
 
-fn load_metagraph(config: &Config) -> Result<Metagraph, HostError> {
-    let metagraph = Metagraph::load(&config.metagraph_path())?;
-    let found = metagraph.netuid();
-    match config.chain.netuid {
-        Some(configured) if configured != found => {
-            Err(HostError::OtherSubnet { configured, found })
+/// What is known of the subnet: of the file, or of the chain. A chain that does not
+/// answer is no reason not to start, if it answered at an earlier start.
+async fn open_subnet(
+    config: &Config,
+    chain: Option<&Chain>,
+    metrics: &Metrics,
+) -> Result<Subnet, HostError> {
+    let subnet = match (chain, config.chain.netuid) {
+        (Some(chain), Some(netuid)) => {
+            subnet::open(chain, netuid, config, clock::unix_now()).await?
         }
-        _ => Ok(metagraph),
+        _ => Subnet::new(Metagraph::load(&config.metagraph_path())?, None),
+    };
+    let metagraph = subnet.metagraph();
+    let found = metagraph.netuid();
+    if let Some(configured) = config
+        .chain
+        .netuid
+        .filter(|configured| *configured != found)
+    {
+        return Err(HostError::OtherSubnet { configured, found });
     }
+    if let Some(read_at) = subnet.read_at() {
+        metrics.set_metagraph(metagraph.block(), read_at);
+    }
+    Ok(subnet)
 }
 
 fn load_hotkey(config: &Config) -> Result<Option<Hotkey>, HostError> {
-    let wallet = &config.wallet;
-    let Some(name) = &wallet.name else {
-        return Ok(None);
-    };
-    let hotkey = Hotkey::load(&wallet.path, name, &wallet.hotkey)?;
-    tracing::info!(hotkey = hotkey.address(), "signing");
-    Ok(Some(hotkey))
+    let hotkey = Hotkey::open(&config.wallet)?;
+    if let Some(hotkey) = &hotkey {
+        tracing::info!(hotkey = hotkey.address(), "signing");
+    }
+    Ok(hotkey)
 }
 
 /// Whether a hotkey has the stake of a validator that is heard: others may treat

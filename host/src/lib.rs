@@ -26,6 +26,7 @@ pub mod scoring;
 pub mod serve;
 pub mod storage;
 pub mod store;
+pub mod submission;
 pub mod telemetry;
 pub mod validators;
 pub mod weights;

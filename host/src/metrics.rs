@@ -2,6 +2,7 @@
 
 mod gauges;
 mod master;
+mod weights;
 
 use crate::sandbox::{CacheUse, CallReport, Outcome, SolveRecord};
 use crate::store::CommitState;
@@ -17,6 +18,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+use weights::Weights;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CallLabels {
@@ -140,6 +142,7 @@ pub struct Metrics {
     database_bytes: Gauge,
     event_streams: Gauge,
     master: Master,
+    weights: Weights,
     requests: Family<RequestLabels, Counter>,
     request_seconds: Seconds<RouteLabels>,
 }
@@ -186,6 +189,7 @@ impl Default for Metrics {
             database_bytes: Gauge::default(),
             event_streams: Gauge::default(),
             master: Master::default(),
+            weights: Weights::default(),
             requests: Family::default(),
             request_seconds: Family::new_with_constructor(seconds),
             registry: Registry::default(),
@@ -402,6 +406,7 @@ impl Default for Metrics {
             .get_or_create(&VersionLabels { version })
             .set(1);
         metrics.master.register(r);
+        metrics.weights.register(r);
         Metrics {
             registry,
             ..metrics

@@ -1,13 +1,15 @@
 //! A host that serves: its listeners, and everything that runs beside them.
 
+use crate::api::Tasks;
 use crate::archive::{Archive, ArchiveError};
+use crate::chain::subnet;
 use crate::config::ConfigError;
 use crate::host::Host;
 use crate::outbox::Outbox;
 use crate::registry;
-use crate::scoring::Pipeline;
+use crate::scoring::{Pipeline, Resources};
 use crate::storage::{Client, PollState, Poller, StorageError};
-use crate::{api, backup, clock, retention, validators};
+use crate::{api, backup, clock, retention, submission, validators};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -73,9 +75,11 @@ pub async fn serve(
         pipeline,
         registry,
         hotkey,
+        chain,
         lock: _lock,
     } = host;
     let config = pipeline.config.clone();
+    let signs_with = hotkey.clone();
     let client = match hotkey.filter(|_| config.storage.url.is_some()) {
         Some(hotkey) => Some(Client::new(&config.storage, hotkey, uid)?),
         None => None,
@@ -100,6 +104,7 @@ pub async fn serve(
     });
     let mut loops = JoinSet::new();
     loops.spawn(score(pipeline.clone(), stop.clone()));
+    loops.spawn(publish(pipeline.clone(), stop.clone()));
     loops.spawn({
         let (pipeline, stop) = (pipeline.clone(), stop.clone());
         async move { pipeline.work(stop).await }
@@ -115,12 +120,37 @@ pub async fn serve(
     loops.spawn(registry::follow_tags(registry.clone(), stop.clone()));
     loops.spawn(validators::run(pipeline.clone(), stop.clone()));
     loops.spawn(retention::run(pipeline.clone(), stop.clone()));
+    let Resources {
+        config,
+        store,
+        subnet: known,
+        metrics,
+        ..
+    } = pipeline.resources().clone();
+    if let Some(chain) = chain.clone() {
+        let (known, config) = (known.clone(), Arc::clone(&config));
+        let metrics = Arc::clone(&metrics);
+        loops.spawn(subnet::refresh(chain, known, config, metrics, stop.clone()));
+    }
+    let (submitter, asks) = submission::channel();
+    let parts = submission::Parts {
+        config,
+        store,
+        subnet: known,
+        metrics,
+        vectors: pipeline.latest_vector().changes(),
+        chain,
+        hotkey: signs_with,
+        clock: clock::unix_now,
+    };
+    loops.spawn(submission::run(parts, asks, stop.clone()));
     // It ends after all that changes anything, so that its last backup has it.
     let last = CancellationToken::new();
     let _last_ends_with_this = last.clone().drop_guard();
     let keeper = tokio::spawn(backup::run(pipeline.clone(), last.clone()));
+    let tasks = Tasks { polls, submitter };
     let listeners = api::listen(
-        public, admin, &pipeline, &registry, &polls, protection, &stop,
+        public, admin, &pipeline, &registry, &tasks, protection, &stop,
     );
     // None ends before the stop but by a panic, which was logged.
     let ended_early = async {
@@ -186,6 +216,29 @@ async fn score(pipeline: Pipeline, stop: CancellationToken) {
             Some(Err(error)) => tracing::error!(%error, "scoring failed: trying again"),
             Some(Ok(_)) => {}
             None => return,
+        }
+    }
+}
+
+/// Keeps the weight vector what it should be, whatever scoring is busy with.
+async fn publish(pipeline: Pipeline, stop: CancellationToken) {
+    let mut plugins = pipeline.plugins.changes();
+    let mut subnet = pipeline.subnet.changes();
+    let mut ticks = interval(Duration::from_millis(pipeline.config.scoring.interval_ms));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = ticks.tick() => {}
+            _ = plugins.changed() => {}
+            _ = subnet.changed() => {}
+        }
+        if !pipeline.plugins.is_scanned() {
+            continue;
+        }
+        let published = pipeline.publish(clock::unix_now());
+        if let Some(Err(error)) = stop.run_until_cancelled(published).await {
+            tracing::error!(%error, "no weight vector could be made: trying again");
         }
     }
 }

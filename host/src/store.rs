@@ -25,8 +25,10 @@ mod outbox;
 mod pages;
 mod registry;
 mod retention;
+mod submissions;
 mod submit;
 mod validators;
+mod vectors;
 mod writer;
 
 pub use assignments::{
@@ -47,8 +49,12 @@ pub use pages::{
     MinerHistory, StandingKey, ViewSummary,
 };
 pub use registry::{AuditRow, Change, RegistryRow, VersionRow, Written};
+pub use submissions::{
+    AskedBy, NewSubmission, Step, SubmissionKey, SubmissionKind, SubmissionRow, SubmissionState,
+};
 pub use submit::{Upload, Uploaded, upload_name};
 pub use validators::ValidatorNode;
+pub use vectors::{PublishedVector, VectorRow};
 
 use rusqlite::{Connection, OpenFlags, Transaction};
 use std::path::{Path, PathBuf};
@@ -61,6 +67,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("store/migrations/0001_foundation.sql"),
     include_str!("store/migrations/0002_scoring_api.sql"),
     include_str!("store/migrations/0003_master.sql"),
+    include_str!("store/migrations/0004_vectors.sql"),
+    include_str!("store/migrations/0005_submissions.sql"),
 ];
 
 /// Connections for reading that are kept open while nobody reads.

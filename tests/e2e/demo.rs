@@ -81,6 +81,15 @@ fn the_demo_catches_the_copy_and_the_hostile_and_pays_the_others() {
     paid.sort_unstable();
     let (uids, values): (Vec<u64>, Vec<u64>) = paid.into_iter().unzip();
     assert_eq!(result["weights"], json!({ "uids": uids, "values": values }));
+
+    // What would be sent is that vector, and the chain would take it.
+    let plan = &result["submission"];
+    assert_eq!(plan["source"], "offline");
+    assert_eq!(plan["call"]["call"], "set_weights");
+    assert_eq!(plan["call"]["arguments"]["dests"], json!(uids));
+    assert_eq!(plan["call"]["arguments"]["weights"], json!(values));
+    assert_eq!(plan["refused"], Value::Null);
+    assert!(plan["checks"].as_array().unwrap().len() > 10, "{plan}");
 }
 
 #[test]
@@ -111,15 +120,23 @@ fn the_demo_goes_on_serving_what_it_scored() {
     command.arg("--data-dir").arg(world.data());
     let mut demo = Server::start(&mut command);
     let curl = demo.next_printed();
-    let [header, lines @ .., weights] = &demo.printed[..] else {
-        panic!("{:?}", demo.printed);
-    };
-    assert!(header.starts_with("uid"), "{header}");
-    assert_eq!(lines.len(), SOLVERS.len());
+    let (board, rest) = demo.printed.split_at(1 + SOLVERS.len());
+    assert!(board[0].starts_with("uid"), "{board:?}");
+    assert!(board.iter().all(|line| !line.starts_with("weights of")));
     assert!(
-        weights.starts_with("weights of 2026-08-22: uids ["),
-        "{weights}"
+        rest[0].starts_with("weights of 2026-08-22: uids ["),
+        "{rest:?}"
     );
+    let plan = rest[1..].join("\n");
+    for words in [
+        "SubtensorModule.set_weights",
+        // The call, the subnet, and four uids.
+        "0x07003d0010",
+        "NeuronNoValidatorPermit",
+        "The chain would take it.",
+    ] {
+        assert!(plan.contains(words), "{words}: {plan}");
+    }
 
     // The line that it tells to try.
     let (url, body) = curl.split_once(" -d '").unwrap();

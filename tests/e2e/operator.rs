@@ -77,6 +77,7 @@ fn the_command_line_of_the_replaced_api_serves() {
             "my_username/rest-scoring-api",
         ],
     );
+    command.args(["--set", "chain.mode=offline"]);
     let mut server = Server::start(command.env("HF_TOKEN", "secret"));
     assert_eq!(server.wait_for("signing").text("hotkey"), address());
     assert_eq!(server.get("/livez").status, 200);

@@ -26,7 +26,8 @@ impl App {
                 Problem::new(StatusCode::UNAUTHORIZED, fault.code(), fault.to_string())
             })?;
         let forbidden = |code, detail| Err(Problem::new(StatusCode::FORBIDDEN, code, detail));
-        let Some(neuron) = self.metagraph.by_hotkey(&signed.hotkey) else {
+        let metagraph = self.metagraph();
+        let Some(neuron) = metagraph.by_hotkey(&signed.hotkey) else {
             let detail = format!("{} is not registered on the subnet", signed.hotkey);
             return forbidden("not_registered", detail);
         };

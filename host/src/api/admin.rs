@@ -16,6 +16,7 @@ mod queries;
 mod stamp;
 mod tls;
 mod views;
+mod weights;
 
 pub(super) use tls::{Certificate, Tls};
 
@@ -127,6 +128,7 @@ fn described(app: &App) -> OpenApiRouter<App> {
         .routes(routes!(access::set_secret, access::remove_secret))
         .merge(gpu_servers::routes())
         .merge(validators::admin_pages())
+        .merge(weights::routes())
         .merge(upload)
 }
 

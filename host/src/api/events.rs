@@ -49,6 +49,13 @@ pub(super) struct EventsQuery {
 ///   `day`, `commits`, `accepted`.
 /// - `contradicted`: no validator came to an evaluation's result. `assignment`,
 ///   `artifact_digest`, `attempts`.
+/// - `weights_submitted`: a finalized block has this host's weights. `submission`,
+///   `kind`, `state`, `netuid`, `mechanism`, `hotkey`, `vector`, `block`. In this and
+///   the next two `challenge` is empty.
+/// - `weights_rejected`: they were refused, failed, expired or are not on chain; with
+///   `outcome`, the chain's name of the error.
+/// - `weights_late`: an epoch ended, or is about to, without them. `netuid`,
+///   `mechanism`, `hotkey`, `block`, `next_epoch_block`.
 /// - `gap`: some that were asked for are not kept any more, or never happened
 ///   here. `first` is the number of the event that comes next: read the results
 ///   anew.

@@ -3,10 +3,9 @@
 use super::admin::{Protection, Tls};
 use super::idle::Patient;
 use super::waiting::{Seat, Until};
-use super::{routers, routes};
+use super::{Tasks, routers, routes};
 use crate::registry::Registry;
 use crate::scoring::Pipeline;
-use crate::storage::PollState;
 use axum::Router;
 use axum::extract::connect_info::{Connected, IntoMakeServiceWithConnectInfo};
 use axum::extract::{ConnectInfo, Request};
@@ -79,11 +78,11 @@ pub async fn listen(
     admin: TcpListener,
     pipeline: &Pipeline,
     registry: &Registry,
-    polls: &PollState,
+    tasks: &Tasks,
     mut protection: Protection,
     stop: &CancellationToken,
 ) -> io::Result<()> {
-    let (public_router, admin_router) = routers(pipeline, registry, polls, &protection, stop);
+    let (public_router, admin_router) = routers(pipeline, registry, tasks, &protection, stop);
     let config = &pipeline.config.public;
     let patience = IDLE + Duration::from_millis(config.timeout_ms);
     // Beside those that are answered, as many may wait to ask.

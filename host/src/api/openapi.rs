@@ -42,6 +42,7 @@ const PAGE: &str = include_str!("docs.html");
         (name = "results", description = "What came of it"),
         (name = "challenges", description = "What is competed in"),
         (name = "finalizations", description = "The ledger"),
+        (name = "weights", description = "What everybody is paid"),
         (name = "validators", description = "Who does evaluations again"),
         (name = "events", description = "As it happens"),
         (name = "health", description = "How the host is"),

@@ -126,7 +126,7 @@ async fn take_in(
         last_confirmed_at: None,
     };
     let rules = &app.config.commits;
-    let report = ingest(&app.store, &app.metagraph, rules, delivery)
+    let report = ingest(&app.store, &app.metagraph(), rules, delivery)
         .await
         .map_err(|error| match error {
             IngestError::UnknownValidator(_) => not_registered(error.to_string()),

@@ -74,7 +74,7 @@ pub(super) async fn list(State(app): State<App>) -> Result<Json<PublicRegistry>,
     Ok(Json(PublicRegistry {
         network: "proctor",
         api_version: "1.0",
-        netuid: app.metagraph.netuid(),
+        netuid: app.metagraph().netuid(),
         challenges: records.filter(is_public).map(PublicRecord::new).collect(),
     }))
 }

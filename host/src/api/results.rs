@@ -165,7 +165,7 @@ impl App {
     pub(super) async fn seen(&self, commit: i64) -> Result<Vec<SeenView>, Problem> {
         let claims = self.store.claims(commit).await?.into_iter();
         let seen = claims.map(|claim| {
-            let uid = self.metagraph.uid_of(&claim.validator_hotkey);
+            let uid = self.metagraph().uid_of(&claim.validator_hotkey);
             SeenView::new(claim, uid)
         });
         Ok(seen.collect())

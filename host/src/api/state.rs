@@ -155,7 +155,8 @@ pub(super) async fn validators(State(app): State<App>) -> Result<Json<ValidatorL
     for view in app.store.view_summaries().await? {
         let uid = view.validator_uid;
         told.insert(uid);
-        let neuron = app.metagraph.by_uid(uid);
+        let metagraph = app.metagraph();
+        let neuron = metagraph.by_uid(uid);
         let neuron = neuron.filter(|neuron| neuron.hotkey == view.validator_hotkey);
         validators.push(ValidatorView {
             uid,
@@ -171,7 +172,8 @@ pub(super) async fn validators(State(app): State<App>) -> Result<Json<ValidatorL
         });
     }
     let minimum = app.config.commits.min_validator_stake;
-    let silent = app.metagraph.neurons();
+    let metagraph = app.metagraph();
+    let silent = metagraph.neurons();
     let silent = silent.filter(|n| n.stake >= minimum && !told.contains(&n.uid));
     validators.extend(silent.map(|neuron| ValidatorView {
         uid: neuron.uid,
@@ -185,7 +187,7 @@ pub(super) async fn validators(State(app): State<App>) -> Result<Json<ValidatorL
         faults: BTreeMap::new(),
         poll: None,
     }));
-    for poll in app.0.polls.snapshot() {
+    for poll in app.0.tasks.polls.snapshot() {
         let asked = validators.iter_mut().find(|v| v.uid == poll.validator_uid);
         if let Some(validator) = asked {
             validator.poll = Some(poll);
@@ -205,7 +207,7 @@ pub(super) async fn claims(
     let view = app.store.view_summaries().await?;
     let view = view.into_iter().find(|view| view.validator_uid == uid);
     let told = view.map(|view| view.validator_hotkey);
-    let registered = || Some(app.metagraph.by_uid(uid)?.hotkey.clone());
+    let registered = || Some(app.metagraph().by_uid(uid)?.hotkey.clone());
     let hotkey = told.or_else(registered).ok_or_else(|| {
         let detail = format!("there is no validator with uid {uid}");
         Problem::new(StatusCode::NOT_FOUND, "unknown_validator", detail)
@@ -243,7 +245,7 @@ pub(super) async fn commits(
     let miners = histories.into_iter().map(|history| {
         let mut versions = history.newest.into_iter().map(StateCommit::new);
         HistoryView {
-            uid: app.metagraph.uid_of(&history.miner_hotkey),
+            uid: app.metagraph().uid_of(&history.miner_hotkey),
             challenge: history.challenge,
             hotkey: history.miner_hotkey,
             versions: history.versions,

@@ -263,7 +263,7 @@ async fn list(
         // Its uid is another's once it is not registered on the subnet any more.
         .filter_map(|node| {
             Some(PublicValidator {
-                uid: app.metagraph.uid_of(&node.hotkey)?,
+                uid: app.metagraph().uid_of(&node.hotkey)?,
                 status: app.status_of(&node, now),
                 hotkey: node.hotkey,
                 subscriptions: node.subscriptions,

@@ -2,8 +2,8 @@
 
 use super::serve::{print_addresses, serve};
 use super::table::table;
-use super::{print_json, runtime};
-use crate::chain::{Metagraph, Neuron};
+use super::{print_json, runtime, weights};
+use crate::chain::{Hotkey, Hyperparameters, Metagraph, Neuron};
 use crate::clock;
 use crate::commits::{Delivery, ingest};
 use crate::config::Config;
@@ -11,6 +11,7 @@ use crate::host::Host;
 use crate::sandbox::Outcome;
 use crate::scoring::{Finalized, StoredComparison};
 use crate::store::{CommitRow, CommitState};
+use crate::submission::{self, Plan};
 use anyhow::{Context, bail};
 use clap::Args;
 use fernet::Fernet;
@@ -65,6 +66,9 @@ const MINERS: [(&str, &str, f64); 8] = [
     ("babbler", "malformed_json", 1.0),
 ];
 
+/// The hotkey of the validator that would submit: the first of the public test keys.
+const VALIDATOR: &str = "//Alice";
+
 /// A line of the leaderboard.
 #[derive(Debug, Serialize)]
 struct Line {
@@ -96,7 +100,7 @@ impl Demo {
         runtime()?.block_on(async {
             let host = self.prepare(&data_dir).await?;
             let (finalized, lines) = self.score(&host).await?;
-            self.print(&finalized, &lines)?;
+            self.print(&finalized, &lines, &plan(&host)?)?;
             if self.serve {
                 // It is served on the day on which it was scored.
                 clock::begin_at(NOW);
@@ -177,7 +181,7 @@ impl Demo {
                 last_confirmed_at: None,
             };
             let rules = &pipeline.config.commits;
-            let report = ingest(&pipeline.store, &pipeline.metagraph, rules, delivery).await?;
+            let report = ingest(&pipeline.store, &pipeline.metagraph(), rules, delivery).await?;
             if let Some(reason) = report.not_heard {
                 self.step(&format!("  validator {uid} is not heard: {reason}"));
             }
@@ -188,6 +192,7 @@ impl Demo {
             .finalize(NOW)
             .await?
             .context("the day was finalized before")?;
+        pipeline.publish(NOW).await?;
         let commits = pipeline.store.commits_of(CHALLENGE).await?;
         let mut lines = Vec::new();
         for commit in commits.iter().filter(|c| c.state == CommitState::Judged) {
@@ -202,7 +207,7 @@ impl Demo {
         Ok((finalized, lines))
     }
 
-    fn print(&self, finalized: &Finalized, lines: &[Line]) -> anyhow::Result<()> {
+    fn print(&self, finalized: &Finalized, lines: &[Line], plan: &Plan) -> anyhow::Result<()> {
         let vector = &finalized.vector;
         if self.json {
             return print_json(&json!({
@@ -212,6 +217,7 @@ impl Demo {
                 "leaderboard": lines,
                 "weights": { "uids": vector.uids, "values": vector.values },
                 "derivation": finalized.derivation,
+                "submission": plan,
             }));
         }
         let rows: Vec<Vec<String>> = lines
@@ -240,6 +246,8 @@ impl Demo {
             "weights of {}: uids {:?}, values {:?}",
             finalized.day, vector.uids, vector.values
         );
+        println!("what a validator would send, and what the chain checks:");
+        print!("{}", weights::plan(&serde_json::to_value(plan)?));
         Ok(())
     }
 
@@ -263,11 +271,31 @@ impl Demo {
     }
 }
 
-/// Validator 0 owns the subnet; validator 2 is too poor to be heard.
+/// What validator 1 would submit of what was scored. There is no chain to ask.
+fn plan(host: &Host) -> anyhow::Result<Plan> {
+    let resources = host.pipeline.resources();
+    let vectors = host.pipeline.latest_vector();
+    let vector = vectors.get().context("there is no weight vector")?;
+    let parts = submission::Parts {
+        config: resources.config.clone(),
+        store: resources.store.clone(),
+        subnet: resources.subnet.clone(),
+        metrics: resources.metrics.clone(),
+        vectors: vectors.changes(),
+        chain: None,
+        hotkey: Some(Hotkey::from_uri(VALIDATOR)?),
+        clock: clock::unix_now,
+    };
+    Ok(submission::offline_plan(&parts, &vector, NOW)?)
+}
+
+/// Validator 0 owns the subnet; validator 2 is too poor to be heard. The
+/// hyperparameters are the runtime's defaults, but that it has no commit-reveal.
 fn metagraph() -> anyhow::Result<Metagraph> {
+    let validator = Hotkey::from_uri(VALIDATOR)?;
     let stakes = [
         ("owner", 90_000.0),
-        ("validator", 40_000.0),
+        (validator.address(), 40_000.0),
         ("pauper", 50.0),
     ];
     let validators = stakes.into_iter().map(|(name, stake)| (name, stake, true));
@@ -282,10 +310,24 @@ fn metagraph() -> anyhow::Result<Metagraph> {
                 axon_ip: Some(format!("198.51.100.{uid}").parse()?),
                 stake,
                 validator_permit,
+                ..Neuron::default()
             })
         })
         .collect::<anyhow::Result<Vec<_>>>()?;
-    Ok(Metagraph::new(61, 1, Some("owner".to_owned()), neurons)?)
+    let hyperparameters = Hyperparameters {
+        tempo: 360,
+        weights_rate_limit: 100,
+        weights_version: 0,
+        min_allowed_weights: 1,
+        max_weight_limit: u16::MAX,
+        commit_reveal_enabled: false,
+        commit_reveal_period: 1,
+        commit_reveal_version: Some(4),
+        mechanism_count: 1,
+        stake_threshold: 0,
+    };
+    let metagraph = Metagraph::new(61, 1, Some("owner".to_owned()), neurons)?;
+    Ok(metagraph.with_hyperparameters(hyperparameters))
 }
 
 /// What the three validators publish. They disagree.

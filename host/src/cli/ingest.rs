@@ -1,9 +1,10 @@
 //! `proctor ingest`.
 
 use super::{ConfigArgs, print_json, runtime};
-use crate::chain::Metagraph;
+use crate::chain::{Metagraph, subnet};
 use crate::clock;
 use crate::commits::{Delivery, IngestReport, ingest};
+use crate::config::ChainMode;
 use crate::host::open_store;
 use anyhow::Context;
 use clap::Args;
@@ -32,7 +33,12 @@ impl Ingest {
         let config = self.config.load()?;
         let document = std::fs::read(&self.file)
             .with_context(|| format!("cannot read {}", self.file.display()))?;
-        let metagraph = Metagraph::load(&config.metagraph_path())?;
+        let metagraph = match config.chain.mode() {
+            ChainMode::Offline => Metagraph::load(&config.metagraph_path())?,
+            ChainMode::Online => subnet::last_known(&config).context(
+                "it is not known who is registered: `proctor serve` reads it from the chain",
+            )?,
+        };
         std::fs::create_dir_all(&config.data_dir)
             .with_context(|| format!("cannot make {}", config.data_dir.display()))?;
         let store = open_store(&config.data_dir)?;

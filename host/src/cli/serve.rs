@@ -1,5 +1,6 @@
 //! `proctor serve`.
 
+use super::wallet::WalletArgs;
 use super::{ConfigArgs, runtime};
 use crate::config::{Config, ConfigError};
 use crate::host::Host;
@@ -17,6 +18,8 @@ pub(super) struct Serve {
     config: ConfigArgs,
     #[command(flatten)]
     flags: ScoringApiFlags,
+    #[command(flatten)]
+    wallet: WalletArgs,
     /// The hotkey that the wallet must have; another is refused.
     #[arg(long, env = "SCORING_API_HOTKEY", value_name = "SS58", hide = true)]
     scoring_api_hotkey: Option<String>,
@@ -39,15 +42,6 @@ struct ScoringApiFlags {
     /// The network, or an endpoint of it.
     #[arg(long = "subtensor.network", value_name = "NETWORK")]
     network: Option<String>,
-    /// The folder of all wallets [default: ~/.bittensor/wallets].
-    #[arg(long = "wallet.path", value_name = "DIR")]
-    wallet_path: Option<PathBuf>,
-    /// The wallet.
-    #[arg(long = "wallet.name", value_name = "NAME")]
-    wallet: Option<String>,
-    /// The hotkey in the wallet [default: default].
-    #[arg(long = "wallet.hotkey", value_name = "NAME")]
-    hotkey: Option<String>,
     /// Where everything is kept that must outlive the process [default: data].
     #[arg(long = "validator.cache_dir", value_name = "DIR")]
     cache_dir: Option<PathBuf>,
@@ -69,9 +63,6 @@ impl ScoringApiFlags {
             ),
             ("chain.netuid", self.netuid.map(|netuid| netuid.to_string())),
             ("chain.network", self.network.as_deref().map(text)),
-            ("wallet.path", self.wallet_path.as_ref().map(path)),
-            ("wallet.name", self.wallet.as_deref().map(text)),
-            ("wallet.hotkey", self.hotkey.as_deref().map(text)),
             ("data_dir", self.cache_dir.as_ref().map(path)),
             ("archive.url", self.hf_repo_id.as_ref().map(repository)),
         ];
@@ -96,7 +87,8 @@ impl Serve {
     }
 
     fn config(&self) -> Result<Config, ConfigError> {
-        let mut config = self.config.load_with(self.flags.settings())?;
+        let settings = [self.flags.settings(), self.wallet.settings()].concat();
+        let mut config = self.config.load_with(settings)?;
         if let Some(port) = self.flags.port {
             config.public.listen.set_port(port);
         }

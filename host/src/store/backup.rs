@@ -16,7 +16,7 @@ use std::path::Path;
 /// The parts of a backup: its name, the table, and which rows of it, in which order.
 /// A part comes after those that its rows refer to. Secrets are in it as they are
 /// stored, sealed.
-const PARTS: [(&str, &str, &str); 22] = [
+const PARTS: [(&str, &str, &str); 24] = [
     ("meta", "meta", ""),
     ("challenges", "challenges", ""),
     (
@@ -40,6 +40,8 @@ const PARTS: [(&str, &str, &str); 22] = [
     ("comparisons", "comparisons", ""),
     ("finalizations", "finalizations", ""),
     ("vectors", "weight_vectors", ""),
+    ("published_vectors", "published_vectors", "ORDER BY id"),
+    ("submissions", "submissions", "ORDER BY id"),
     ("outbox", "outbox", "ORDER BY id"),
     ("outbox_sent", "outbox_sent", ""),
     ("registry", "registry", ""),
@@ -78,6 +80,9 @@ const MARK: &str = "SELECT concat_ws('/',
     (SELECT count(*) FROM outbox), (SELECT ifnull(max(id), 0) FROM outbox),
     (SELECT ifnull(max(sent_at), 0) FROM outbox_sent),
     (SELECT total(length(results)) FROM finalizations),
+    (SELECT ifnull(max(id), 0) FROM published_vectors),
+    (SELECT ifnull(max(id), 0) FROM submissions),
+    (SELECT ifnull(max(updated_at), 0) FROM submissions),
     (SELECT ifnull(max(id), 0) FROM registry_audit),
     (SELECT group_concat(concat(hotkey, about, subscriptions)) FROM validator_nodes),
     (SELECT count(*) FROM assignments), (SELECT ifnull(max(updated_at), 0) FROM assignments),";
@@ -214,6 +219,16 @@ fn disclosed(table: &str, mut row: Map<String, Value>) -> Option<Map<String, Val
         }
         "validator_views" => {
             row.insert("document".into(), Value::Null);
+        }
+        // Of a commit that is not revealed: whoever has it knows what is committed to.
+        "submissions" => {
+            let over = ["confirmed", "unconfirmed", "rejected", "failed", "expired"];
+            if row
+                .get("state")
+                .is_none_or(|state| !over.iter().any(|over| state == over))
+            {
+                row.insert("salt".into(), Value::Null);
+            }
         }
         "registry_secrets" | "registry_tokens" | "idempotency_keys" => return None,
         "gpu_servers" => {

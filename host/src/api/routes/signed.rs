@@ -150,7 +150,7 @@ fn signer(
 ) -> Result<Verified, Problem> {
     let target = parts.uri.path_and_query().map_or("/", |path| path.as_str());
     let message = nonced::miner_message(
-        routes.metagraph.netuid(),
+        routes.metagraph().netuid(),
         admitted.plugin.name(),
         parts.method.as_str(),
         target,
@@ -159,7 +159,7 @@ fn signer(
     );
     let claims = unverified.verify(&message).map_err(unauthorized)?;
     let refused = |code, detail: String| Err(Problem::new(StatusCode::UNAUTHORIZED, code, detail));
-    let Some(uid) = routes.metagraph.uid_of(&claims.hotkey) else {
+    let Some(uid) = routes.metagraph().uid_of(&claims.hotkey) else {
         let detail = format!("{} is not registered on the subnet", claims.hotkey);
         return refused("not_registered", detail);
     };

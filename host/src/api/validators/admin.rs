@@ -132,7 +132,8 @@ pub(super) async fn validators(State(app): State<App>) -> Result<Json<ValidatorN
     let now = clock::unix_now();
     let nodes = app.store.validator_nodes().await?.into_iter();
     let validators = nodes.map(|node| {
-        let neuron = app.metagraph.by_hotkey(&node.hotkey);
+        let metagraph = app.metagraph();
+        let neuron = metagraph.by_hotkey(&node.hotkey);
         ValidatorNodeView {
             uid: node.uid,
             registered: neuron.is_some(),

@@ -169,7 +169,8 @@ impl App {
     /// The uid of a hotkey that may work as a validator.
     fn validator(&self, hotkey: &str) -> Result<u16, Problem> {
         let forbidden = |code, detail| Err(Problem::new(StatusCode::FORBIDDEN, code, detail));
-        let Some(neuron) = self.metagraph.by_hotkey(hotkey) else {
+        let metagraph = self.metagraph();
+        let Some(neuron) = metagraph.by_hotkey(hotkey) else {
             let detail = format!("{hotkey} is not registered on the subnet");
             return forbidden("not_registered", detail);
         };
