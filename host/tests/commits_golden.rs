@@ -41,6 +41,7 @@ fn metagraph(hotkeys: &Value, stakes: Option<&Value>) -> Metagraph {
         axon_ip: None,
         stake: stakes.map_or(0.0, |stakes| stakes[usize::from(uid)].as_f64().unwrap()),
         validator_permit: false,
+        ..Neuron::default()
     };
     let neurons = (0..).zip(hotkeys.as_array().unwrap()).map(neuron).collect();
     Metagraph::new(61, 1, None, neurons).unwrap()

@@ -411,6 +411,7 @@ fn latest(case: &Value, passes: usize) -> BTreeMap<String, String> {
         axon_ip: None,
         stake: 0.0,
         validator_permit: false,
+        ..Neuron::default()
     };
     let neurons = (0..).zip(hotkeys(case)).map(neuron).collect();
     let metagraph = Metagraph::new(61, 1, None, neurons).unwrap();

@@ -180,6 +180,7 @@ mod tests {
             axon_ip: None,
             stake: 0.0,
             validator_permit: false,
+            ..Neuron::default()
         };
         Metagraph::new(1, 1, None, (0..4).map(neuron).collect()).unwrap()
     }

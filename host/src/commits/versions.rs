@@ -103,6 +103,7 @@ mod tests {
             axon_ip: None,
             stake: 0.0,
             validator_permit: false,
+            ..Neuron::default()
         };
         let metagraph = Metagraph::new(1, 1, None, vec![neuron]).unwrap();
         for (times, known) in [

@@ -255,12 +255,7 @@ impl Outbox {
         kind: OutboxKind,
         subject: &str,
     ) -> Result<Option<Content>, DeliveryError> {
-        let Resources {
-            store,
-            metagraph,
-            config,
-            ..
-        } = &self.resources;
+        let Resources { store, config, .. } = &self.resources;
         match kind {
             OutboxKind::Score => match subject.parse() {
                 Ok(evaluation) => Ok(scores::scores(store, evaluation).await?),
@@ -287,7 +282,8 @@ impl Outbox {
             OutboxKind::State => match &self.client {
                 Some(client) => {
                     let most = config.scoring.max_unique_commits;
-                    Ok(Some(state::state(store, metagraph, client, most).await?))
+                    let metagraph = self.resources.metagraph();
+                    Ok(Some(state::state(store, &metagraph, client, most).await?))
                 }
                 None => Ok(None),
             },

@@ -117,10 +117,18 @@ pub struct PluginError {
     pub frames: Vec<String>,
 }
 
+/// The most bytes of a message.
+const MAX_MESSAGE: usize = 1_000;
+
 impl PluginError {
     /// An error that the plugin is to blame for, or the host if the outcome says
-    /// so.
+    /// so. A message of more than 1,000 bytes is cut: a guest may have a hand in it.
     pub fn new(outcome: Outcome, message: impl Into<String>) -> Self {
+        let mut message = message.into();
+        if message.len() > MAX_MESSAGE {
+            message.truncate(message.floor_char_boundary(MAX_MESSAGE));
+            message.push('…');
+        }
         let blame = match outcome {
             Outcome::Unavailable | Outcome::HostError => Blame::Host,
             _ => Blame::Plugin,
@@ -128,7 +136,7 @@ impl PluginError {
         PluginError {
             outcome,
             blame,
-            message: message.into(),
+            message,
             frames: Vec::new(),
         }
     }

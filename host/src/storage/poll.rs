@@ -206,9 +206,8 @@ impl Poller {
     }
 
     fn targets(&self, names: &[String]) -> Vec<Target> {
-        let Resources {
-            config, metagraph, ..
-        } = &self.resources;
+        let config = &self.resources.config;
+        let metagraph = self.resources.metagraph();
         let spread = config.storage.jitter * config.commits.epoch_length_s;
         let minimum = config.commits.min_validator_stake;
         // The host asks no miner: what it uploaded itself is what others told.
@@ -383,13 +382,9 @@ async fn ask(
                 request_ns: None,
                 last_confirmed_at: target.seen.as_ref().map(|seen| seen.at),
             };
-            let Resources {
-                store,
-                metagraph,
-                config,
-                ..
-            } = resources;
-            let report = ingest(store, metagraph, &config.commits, delivery).await;
+            let Resources { store, config, .. } = resources;
+            let metagraph = resources.metagraph();
+            let report = ingest(store, &metagraph, &config.commits, delivery).await;
             let seen = Seen {
                 names,
                 etag,

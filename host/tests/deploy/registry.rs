@@ -109,6 +109,26 @@ fn feed(metrics: &Metrics) {
     metrics.set_stake_sufficient(true);
     metrics.backed_up(1.0);
     metrics.set_database_bytes(1);
+    metrics.set_weight_sources(
+        ["own", "fallback", "none"]
+            .into_iter()
+            .map(|source| ("digits", source, 0.5)),
+    );
+    metrics.dropped("digits", "unknown_hotkey");
+    metrics.set_vector(1.0, false, false);
+    metrics.set_chain_connected(true);
+    metrics.chain_failover();
+    metrics.chain_error("timeout");
+    metrics.set_metagraph(1, 1.0);
+    metrics.set_metagraph_stale(false);
+    for outcome in ["confirmed", "rejected", "failed", "unconfirmed"] {
+        metrics.submission_ended(outcome);
+    }
+    metrics.set_submission_open(false);
+    metrics.set_submitted(1.0);
+    metrics.set_submission_late(false);
+    metrics.set_preflight_refused(Some("SettingWeightsTooFast"));
+    metrics.set_key_mismatch(false);
     metrics.event_streams(1);
     metrics.request("/livez", "GET", 200, second);
 }
@@ -118,7 +138,11 @@ impl Registry {
         let metrics = Metrics::default();
         feed(&metrics);
         let registry = Registry::read(&metrics.encode());
-        let sources = ["src/metrics.rs", "src/metrics/master.rs"];
+        let sources = [
+            "src/metrics.rs",
+            "src/metrics/master.rs",
+            "src/metrics/weights.rs",
+        ];
         let registered = sources.map(|source| {
             let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(source);
             let source = fs::read_to_string(source).unwrap();
