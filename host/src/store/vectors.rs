@@ -185,7 +185,7 @@ mod tests {
         let history = store.published_vectors(None, 2).await.unwrap();
         assert_eq!(history, [third, second.clone()]);
         let older = store.published_vectors(Some(second.id), 2).await.unwrap();
-        assert_eq!(older, [first.clone()]);
+        assert_eq!(older, std::slice::from_ref(&first));
         let found = store.published_vector(first.id).await.unwrap().unwrap();
         assert_eq!((found.vector, found.document.as_str()), (first, "{}"));
         assert_eq!(store.published_vector(99).await.unwrap(), None);

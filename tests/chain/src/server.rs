@@ -64,6 +64,8 @@ async fn accept(listener: TcpListener, node: Arc<dyn Node>, faults: Faults) {
         if !faults.lets_in() {
             continue;
         }
+        // Small answers are not to wait for the client's next word.
+        let _ = stream.set_nodelay(true);
         let (node, faults) = (Arc::clone(&node), faults.clone());
         connections.spawn(async move {
             if let Ok(socket) = tokio_tungstenite::accept_async(stream).await {
