@@ -190,6 +190,12 @@ fn nothing_is_restored_from_what_is_no_whole_backup() {
 fn the_backup_is_private_and_written_only_when_something_changed() {
     let (world, commits) = prepare(world());
     let mut server = finalize(&world);
+    until("the published vector is saved as well", || {
+        let vectors = &saved(&world)["published_vectors"];
+        vectors.as_array().is_some_and(|rows| rows.len() == 1)
+    });
+    // That it was saved may still be about to be told.
+    server.watch_for(Duration::from_millis(200));
     let file = saved(&world);
     let rows = |part: &str| file[part].as_array().unwrap().len();
     assert_eq!((rows("commits"), rows("results")), (4, 3));
