@@ -76,6 +76,26 @@ async fn weights_are_submitted_once_in_each_epoch_and_read_back() {
 }
 
 #[tokio::test]
+async fn weights_of_another_mechanism_are_submitted_and_read_back_as_its_own() {
+    let setup = Setup::with(|state| state.subnet(NETUID).mechanisms = 2).await;
+    let running = setup.start_with(|config| config.chain.mechanism = 1);
+    setup.mine_slowly_to(1_002).await;
+    setup.chain.until(|chain| chain.waiting() == 1).await;
+    setup.mine_slowly_to(1_004).await;
+    let row = setup.ended(1).await;
+    assert_eq!(row.state, SubmissionState::Confirmed, "{row:?}");
+    assert_eq!(row.new.call, "SubtensorModule.set_mechanism_weights");
+    let of = |mechanism| {
+        setup.chain.read(|state| {
+            let rows = &state.subnets[&NETUID].weights;
+            rows.get(&(mechanism, 0)).cloned().unwrap_or_default()
+        })
+    };
+    assert_eq!((of(0), of(1)), (vec![], vec![(1, 65_535), (2, 30_000)]));
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn what_no_finalized_block_has_is_neither_confirmed_nor_followed_by_another() {
     let setup = Setup::new().await;
     setup.chain.finality_lag(None);
@@ -451,7 +471,12 @@ async fn a_timelocked_commit_that_the_chain_could_not_use_is_unconfirmed() {
     setup.reached(1, SubmissionState::Finalized).await;
     setup.chain.edit(|state| {
         state.publish(KNOWN_ROUND, &KNOWN_SIGNATURE);
-        state.subnet(NETUID).neuron(0).validator_permit = false;
+        let subnet = state.subnet(NETUID);
+        subnet.neuron(0).validator_permit = false;
+        // The weights of the epoch before are the same ones, and prove nothing.
+        subnet
+            .weights
+            .insert((0, 0), vec![(1, 65_535), (2, 30_000)]);
     });
     setup.mine_slowly_to(1_006).await;
     let row = setup.ended(1).await;

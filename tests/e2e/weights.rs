@@ -151,6 +151,26 @@ fn a_challenge_that_lies_is_paid_as_it_last_told_while_that_is_fresh() {
 }
 
 #[test]
+fn a_host_that_was_down_tells_no_vector_before_it_has_made_up_for_the_days() {
+    let world = world();
+    finalized(&world, 0, &[]).stop();
+    // Longer than the last good weights stand in for later ones.
+    let server = finalized(&world, 3, &[]);
+    let vector = latest(&server);
+    assert_eq!(vector["day"], day_of(3));
+    let page = server.get("/v1/weights").json();
+    for summary in page["vectors"].as_array().unwrap() {
+        let old = server.get(&format!("/v1/weights/{}", summary["id"])).json();
+        assert_eq!(
+            old["uids"],
+            json!([3, 4]),
+            "nothing is burned meanwhile: {old}"
+        );
+    }
+    server.stop();
+}
+
+#[test]
 fn no_fallback_where_the_operator_wants_none() {
     let world = world();
     finalized(&world, 0, &[]).stop();
