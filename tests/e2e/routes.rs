@@ -58,6 +58,8 @@ pub(crate) fn serve_with(world: &World, guests: &[&str], settings: &[&str]) -> S
         let plugins = plugins["plugins"].as_array().unwrap().iter();
         plugins.filter(|plugin| plugin["state"] == "active").count() == files
     });
+    // Their files may be told as active shortly before they can be asked.
+    until("it is ready", || server.get("/readyz").status == 200);
     server
 }
 
