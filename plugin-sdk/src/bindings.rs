@@ -86,6 +86,23 @@ pub mod routes {
     });
 }
 
+/// The capability `organic`.
+pub mod organic {
+    wit_bindgen::generate!({
+        path: "../wit/challenge",
+        world: "organic-plugin",
+        additional_derives: [PartialEq],
+        pub_export_macro: true,
+        export_macro_name: "export_organic",
+        default_bindings_module: "proctor_sdk::bindings::organic",
+        with: {
+            "proctor:challenge/types@0.1.1": super::controller::proctor::challenge::types,
+            "proctor:challenge/context@0.1.1": super::controller::proctor::challenge::context,
+            "proctor:challenge/database@0.1.1": super::controller::proctor::challenge::database,
+        },
+    });
+}
+
 /// What a miner submits.
 pub mod solver {
     wit_bindgen::generate!({

@@ -101,6 +101,11 @@ impl<'a> Context<'a> {
         Context { seed, now, imports }
     }
 
+    /// The same call with another seed.
+    pub(crate) fn with_seed(self, seed: u64) -> Self {
+        Context { seed, ..self }
+    }
+
     /// The seed of the call. Everything random must come from it. In a route it is
     /// another one for each request, and says nothing of the day's.
     pub fn seed(&self) -> u64 {

@@ -3,12 +3,14 @@
 use crate::bindings::controller::exports::proctor::challenge::controller;
 use crate::bindings::controller::proctor::challenge::context;
 use crate::bindings::info::exports::proctor::challenge::info;
+use crate::bindings::organic::exports::proctor::challenge::organic as wire;
 use crate::bindings::{comparer, solver, weights};
 use crate::context::{Context, Host};
+use crate::organic::{self, Admission, Entry, Folded, MinerReward, Neuron, Response, Rewarded};
 use crate::{
     Challenge, ChallengeError, Comparer, ComparisonLog, Controller, Description, Evaluated,
-    Evaluation, HotkeyWeight, Routes, ScoringLog, SettingsProblem, Solver, Standing, Submission,
-    Verdict, Weights, settings,
+    Evaluation, HotkeyWeight, Organic, Routes, ScoringLog, SettingsProblem, Solver, Standing,
+    Submission, Verdict, Weights, settings,
 };
 use std::marker::PhantomData;
 
@@ -31,6 +33,8 @@ pub const fn is_weights<P: weights::exports::proctor::challenge::weights::Guest>
 /// Compiles for a challenge with the capability `proxy_routes` only. Its export is
 /// WASI's, whose trait is there for a component only.
 pub const fn is_routes<C: Routes>(_: PhantomData<Plugin<C>>) {}
+/// Compiles for a challenge with the capability `organic` only.
+pub const fn is_organic<P: wire::Guest>() {}
 /// Compiles for a solver only.
 pub const fn is_solver<P: solver::Guest>() {}
 
@@ -86,6 +90,63 @@ impl<C: Comparer> comparer::exports::proctor::challenge::comparer::Guest for Plu
 impl<C: Weights> weights::exports::proctor::challenge::weights::Guest for Plugin<C> {
     fn get_weights(standings: Vec<Standing>) -> Result<Vec<HotkeyWeight>, ChallengeError> {
         with(|challenge: C, context| challenge.get_weights(context, standings))
+    }
+}
+
+impl<C: Organic> wire::Guest for Plugin<C> {
+    fn admit(entry: Entry) -> Result<Admission, ChallengeError> {
+        with(|challenge: C, context| organic::admit(&challenge, context, &entry))
+    }
+
+    fn datasets() -> Result<Vec<String>, ChallengeError> {
+        with(|challenge: C, _| Ok(challenge.datasets()))
+    }
+
+    fn synthesize(dataset: String, seed: u64) -> Result<String, ChallengeError> {
+        with(|challenge: C, context| organic::synthesize(&challenge, context, &dataset, seed))
+    }
+
+    fn queries(sample: String, metagraph: Vec<Neuron>) -> Result<Vec<wire::Query>, ChallengeError> {
+        let queries = with(|challenge: C, context| {
+            organic::queries(&challenge, context, &sample, &metagraph)
+        })?;
+        let to_wire = |query: organic::Query<String>| wire::Query {
+            uid: query.uid,
+            path: query.path,
+            body: query.body,
+            protocol: query.protocol,
+        };
+        Ok(queries.into_iter().map(to_wire).collect())
+    }
+
+    fn reference(sample: String) -> Result<Option<String>, ChallengeError> {
+        with(|challenge: C, context| organic::reference(&challenge, context, &sample))
+    }
+
+    fn reward(
+        sample: String,
+        responses: Vec<wire::Response>,
+        reference: Option<String>,
+    ) -> Result<Vec<MinerReward>, ChallengeError> {
+        let responses = responses.into_iter().map(|response| Response {
+            uid: response.uid,
+            hotkey: response.hotkey,
+            outcome: response.outcome,
+            latency: response.latency,
+        });
+        with(|challenge: C, context| {
+            organic::reward(
+                &challenge,
+                context,
+                &sample,
+                responses,
+                reference.as_deref(),
+            )
+        })
+    }
+
+    fn fold(rewards: Vec<Rewarded>, state: Option<String>) -> Result<Folded, ChallengeError> {
+        with(|challenge: C, context| challenge.fold(context, &rewards, state.as_deref()))
     }
 }
 

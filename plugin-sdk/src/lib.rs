@@ -6,6 +6,7 @@ mod challenge;
 mod context;
 #[doc(hidden)]
 pub mod glue;
+pub mod organic;
 pub mod ranking;
 pub mod routes;
 mod settings;
@@ -22,6 +23,7 @@ pub use bindings::controller::proctor::challenge::types::{
 pub use bindings::info::exports::proctor::challenge::info::{Description, SettingsProblem};
 pub use challenge::{Challenge, Comparer, Controller, Weights};
 pub use context::{Context, Database, Imports};
+pub use organic::Organic;
 pub use routes::Routes;
 pub use solver::Solver;
 
@@ -40,8 +42,8 @@ pub use wasip2;
 
 /// Makes a component of a [`Challenge`] with exactly the capabilities named.
 ///
-/// A capability is one of `controller`, `comparer`, `weights` and `routes`; the type
-/// must implement the trait of the same name. What is not named is not exported, even
+/// A capability is one of `controller`, `comparer`, `weights`, `routes` and `organic`;
+/// the type must implement the trait of the same name. What is not named is not exported, even
 /// if the trait is implemented, and the host does not offer it.
 ///
 /// ```
@@ -110,9 +112,15 @@ macro_rules! export {
         #[allow(unsafe_code, unused_qualifications)]
         const _: () = { $crate::wasip2::http::proxy::export!($plugin with_types_in $crate::wasip2); };
     };
+    (@export organic $plugin:ident) => {
+        const _: () = $crate::glue::is_organic::<$plugin>();
+        #[cfg(target_family = "wasm")]
+        #[allow(unsafe_code, unused_qualifications)]
+        const _: () = { $crate::bindings::organic::export_organic!($plugin with_types_in $crate::bindings::organic); };
+    };
     (@export $unknown:ident $plugin:ident) => {
         compile_error!(concat!(
-            "`", stringify!($unknown), "` is no capability: use controller, comparer, weights, routes"
+            "`", stringify!($unknown), "` is no capability: use controller, comparer, weights, routes, organic"
         ));
     };
 }

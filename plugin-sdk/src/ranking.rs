@@ -12,6 +12,7 @@
 //! | a miner's best commit | [`update_best_commit`] |
 //! | references for later commits | [`UniquePool`] |
 //! | shares of the best commits | [`EmissionRules`], [`softmax_nonzero`] |
+//! | weights of the rewards of organic scoring | [`FoldRules`] |
 //! | one miner behind several hotkeys | [`exclude_same_miner`], [`repository_owner`] |
 //!
 //! The time is always an argument, sums run in the order of the input, and
@@ -69,6 +70,7 @@
 mod acceptance;
 mod best_commit;
 mod emission;
+mod fold;
 mod same_miner;
 mod score;
 mod screening;
@@ -80,6 +82,7 @@ mod verdict;
 pub use acceptance::Acceptance;
 pub use best_commit::{BestCommit, update_best_commit};
 pub use emission::{EmissionRules, Scored};
+pub use fold::{Average, FoldRules};
 pub use same_miner::{Contender, exclude_same_miner, repository_owner};
 pub use score::{max_score, mean_score};
 pub use screening::{SameScore, Screening};

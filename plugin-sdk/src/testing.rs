@@ -29,6 +29,7 @@
 //! assert!(logs.iter().all(|log| log.score == 1.0));
 //! ```
 
+mod organic;
 mod route;
 
 use crate::context::{Context, Imports};
