@@ -1,9 +1,11 @@
 //! The subnet on chain: who is registered, with what stake, and who signed what.
 
 pub(crate) mod blocks;
+pub mod btauth;
 pub mod call;
 pub mod client;
 pub mod commit_hash;
+pub mod dendrite;
 pub mod drand;
 pub mod endpoints;
 pub mod epoch;
@@ -20,7 +22,7 @@ pub mod preflight;
 pub mod read;
 pub mod rejection;
 pub mod signed;
-mod ss58;
+pub(crate) mod ss58;
 pub mod subnet;
 pub mod timelock;
 pub mod transaction;

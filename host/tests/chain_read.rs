@@ -80,6 +80,8 @@ fn populated(runtime: Runtime) -> State {
     subnet.neurons[0].last_update = 998;
     subnet.neurons[1].last_update = 0;
     subnet.neurons[2].registered_at = 77;
+    subnet.neurons[2].axon = Some(([192, 0, 2, 7], 8_091).into());
+    subnet.neurons[3].axon = Some(([0, 0, 0, 0, 0, 0, 0, 1], 9).into());
     subnet.neurons[3].validator_permit = true;
     subnet.neurons[3].last_update = 5;
     subnet.vector_length = Some(3);
@@ -123,6 +125,11 @@ async fn the_runtimes_function_and_its_storage_tell_the_same() {
         );
         assert_eq!(bob.last_update, Some(0));
         assert_eq!((charlie.stake, charlie.registered_at), (0.0, Some(77)));
+        assert_eq!((alice.axon_ip, alice.axon_port), (None, None));
+        assert_eq!(charlie.axon_ip, Some([192, 0, 2, 7].into()));
+        assert_eq!(charlie.axon_port, Some(8_091));
+        assert_eq!(dave.axon_ip, Some("::1".parse().unwrap()));
+        assert_eq!(dave.axon_port, Some(9));
         // Stored, and beyond the end of the lists.
         assert_eq!((dave.validator_permit, dave.last_update), (false, Some(0)));
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Hyperparameters;
 use super::invalid::{InvalidMetagraph, MetagraphError};
@@ -17,12 +17,12 @@ use super::invalid::{InvalidMetagraph, MetagraphError};
 /// ```json
 /// {"netuid": 61, "block": 4000000, "owner_hotkey": null, "neurons": [
 ///   {"uid": 0, "hotkey": "5F…", "coldkey": "5G…", "axon_ip": "192.0.2.1",
-///    "stake": 10000.0, "validator_permit": true}]}
+///    "axon_port": 8091, "stake": 10000.0, "validator_permit": true}]}
 /// ```
 ///
 /// with the neurons in any order, and written in ascending order of uid. What only a
 /// chain tells may be left out: `hyperparameters` beside `neurons`, and of each neuron
-/// `last_update`, `registered_at`, `alpha_stake` and `tao_stake`.
+/// `axon_port`, `last_update`, `registered_at`, `alpha_stake` and `tao_stake`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Document", into = "Document")]
 pub struct Metagraph {
@@ -47,6 +47,14 @@ pub struct Neuron {
     pub coldkey: String,
     /// The address it serves at; `None` or `0.0.0.0` if it serves nothing.
     pub axon_ip: Option<IpAddr>,
+    /// The TCP port it serves at, never 0. `None` if it serves nothing, or the file
+    /// does not tell; then nobody can ask it anything.
+    #[serde(
+        default,
+        deserialize_with = "port",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub axon_port: Option<u16>,
     /// Its total stake in whole tokens, as the metagraph's `S`.
     pub stake: f64,
     /// Whether it may set weights on others.
@@ -77,6 +85,12 @@ struct Document {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     hyperparameters: Option<Hyperparameters>,
     neurons: Vec<Neuron>,
+}
+
+/// A port as a file tells it; 0 is the chain's for none.
+fn port<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u16>, D::Error> {
+    let told = Option::<u16>::deserialize(from)?;
+    Ok(told.filter(|port| *port != 0))
 }
 
 impl Metagraph {
@@ -327,6 +341,7 @@ mod tests {
     #[test]
     fn what_a_chain_tells_is_read_back() {
         let told = Neuron {
+            axon_port: Some(8_091),
             last_update: Some(0),
             registered_at: Some(7),
             alpha_stake: Some(1.25),
@@ -353,6 +368,20 @@ mod tests {
             "{text}"
         );
         assert_eq!(serde_json::from_str::<Metagraph>(&text).unwrap(), metagraph);
+    }
+
+    #[test]
+    fn a_port_of_0_is_none() {
+        let of = |port: &str| {
+            let text = format!(
+                r#"{{"uid":0,"hotkey":"a","coldkey":"c","axon_ip":"192.0.2.1","axon_port":{port},"stake":1.5,"validator_permit":true}}"#
+            );
+            serde_json::from_str::<Neuron>(&text).map(|neuron| neuron.axon_port)
+        };
+        assert_eq!(of("0").unwrap(), None);
+        assert_eq!(of("null").unwrap(), None);
+        assert_eq!(of("65535").unwrap(), Some(u16::MAX));
+        assert!(of("65536").is_err());
     }
 
     #[test]

@@ -9,7 +9,7 @@ pub(super) fn encode(public: &[u8; 32]) -> String {
 
 /// The public key of an address; `None` if it is not one of this prefix with a
 /// right checksum. Each key has one address.
-pub(super) fn decode(address: &str) -> Option<[u8; 32]> {
+pub(crate) fn decode(address: &str) -> Option<[u8; 32]> {
     let account: AccountId32 = address.parse().ok()?;
     (account.to_string() == address).then_some(*account.as_ref())
 }

@@ -225,6 +225,10 @@ mod tests {
             ..base.clone()
         })));
         assert!(changed(with(Neuron {
+            axon_port: Some(8_091),
+            ..base.clone()
+        })));
+        assert!(changed(with(Neuron {
             registered_at: Some(4),
             ..base.clone()
         })));

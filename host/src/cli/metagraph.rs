@@ -11,6 +11,7 @@ use crate::metrics::Metrics;
 use anyhow::{Context, bail};
 use clap::Args;
 use std::io::Write;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -200,6 +201,10 @@ fn row(neuron: &Neuron, block: u64) -> Vec<String> {
         Some(at) => format!("{} blocks ago", block.saturating_sub(at)),
     };
     let serves = neuron.axon_ip.filter(|ip| !ip.is_unspecified());
+    let address = serves.map(|ip| match neuron.axon_port {
+        Some(port) => SocketAddr::new(ip, port).to_string(),
+        None => ip.to_string(),
+    });
     vec![
         neuron.uid.to_string(),
         visible(&neuron.hotkey),
@@ -211,7 +216,7 @@ fn row(neuron: &Neuron, block: u64) -> Vec<String> {
         neuron
             .registered_at
             .map_or_else(dash, |block| block.to_string()),
-        serves.map_or_else(dash, |ip| ip.to_string()),
+        address.unwrap_or_else(dash),
     ]
 }
 
@@ -247,6 +252,7 @@ mod tests {
                 hotkey: "5Owner".into(),
                 coldkey: "5Cold".into(),
                 axon_ip: Some([192, 0, 2, 1].into()),
+                axon_port: Some(8_091),
                 stake: 1_234.567_8,
                 validator_permit: true,
                 last_update: Some(990),
@@ -297,7 +303,7 @@ mechanisms     2
 stake needed   1000.000
 
 uid  hotkey              stake     alpha       TAO  permit        updated  registered  address
-  0  5Owner           1234.568  1000.000  1303.154  yes     10 blocks ago          12  192.0.2.1
+  0  5Owner           1234.568  1000.000  1303.154  yes     10 blocks ago          12  192.0.2.1:8091
  11  5Mi\\u{1b}[2Jner     0.000         -         -  no              never           -  -
 ";
         assert_eq!(show(&metagraph(), &source), expected);

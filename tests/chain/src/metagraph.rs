@@ -6,7 +6,7 @@ use subxt::ext::scale_type_resolver::visitor;
 use subxt::ext::scale_type_resolver::{Primitive, TypeResolver};
 
 use crate::state::{State, Subnet};
-use crate::value::{Value, bytes, encode, list, none, number, some};
+use crate::value::{Value, axon, bytes, encode, list, none, number, some};
 
 /// The answer, encoded: the fields of these places, or all of them.
 pub(crate) fn metagraph(
@@ -81,9 +81,13 @@ impl Known<'_> {
             "commit_reveal_period" => number(subnet.reveal_period),
             "hotkeys" => list(neurons().map(|one| bytes(one.hotkey))),
             "coldkeys" => list(neurons().map(|one| bytes(one.coldkey))),
+            "axons" => list(neurons().map(|one| axon(one.axon))),
             "identities" => list(neurons().map(|_| none())),
             "active" => list(neurons().map(|_| Value::bool(true))),
-            "validator_permit" => list(neurons().map(|one| Value::bool(one.validator_permit))),
+            "validator_permit" => {
+                let uids = 0..subnet.len();
+                list(uids.map(|uid| Value::bool(subnet.has_permit(uid))))
+            }
             "last_update" => {
                 let uids = 0..subnet.len();
                 list(uids.map(|uid| number(subnet.last_update(mechanism, uid))))

@@ -1,6 +1,7 @@
 //! What the simulated chain knows at a block.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
 
 use crate::event::Event;
 use crate::runtime::{Rules, Runtime};
@@ -106,6 +107,8 @@ pub struct Neuron {
     pub last_update: u64,
     /// `BlockAtRegistration`.
     pub registered_at: u64,
+    /// Where it serves, as in `Axons`; `None` if it does not.
+    pub axon: Option<SocketAddr>,
 }
 
 /// A hash of weights that waits to be revealed.
@@ -354,6 +357,7 @@ impl Neuron {
             validator_permit: false,
             last_update: 0,
             registered_at: 1,
+            axon: None,
         }
     }
 

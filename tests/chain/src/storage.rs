@@ -2,7 +2,7 @@
 
 use crate::event::encode_events;
 use crate::state::{State, Subnet, storage_index};
-use crate::value::{Entries, Value, bytes, key, list, number};
+use crate::value::{Entries, Value, axon, bytes, key, list, number};
 
 const PALLET: &str = "SubtensorModule";
 
@@ -131,6 +131,9 @@ impl State {
                 [&hotkey, &number(0_u8)],
                 number(neuron.tao_stake),
             );
+            if let Some(serves) = neuron.axon {
+                put("Axons", [&net, &hotkey], axon(Some(serves)));
+            }
             let coldkey = bytes(neuron.coldkey);
             entries.put(metadata, PALLET, "Owner", &[hotkey], &coldkey);
         }

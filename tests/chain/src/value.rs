@@ -1,6 +1,7 @@
 //! Values, encoded by the types of the metadata.
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
 
 use sp_crypto_hashing::{blake2_128, blake2_256, twox_64, twox_128, twox_256};
 use subxt::Metadata;
@@ -28,6 +29,26 @@ pub(crate) fn some(value: Value) -> Value {
 
 pub(crate) fn none() -> Value {
     Value::variant("None", Composite::unnamed([]))
+}
+
+/// `AxonInfo`: where a neuron serves; all 0 of one that does not.
+pub(crate) fn axon(serves: Option<SocketAddr>) -> Value {
+    let (ip, ip_type) = match serves.map(|serves| serves.ip()) {
+        None => (0, 0_u8),
+        Some(IpAddr::V4(ip)) => (u128::from(ip.to_bits()), 4),
+        Some(IpAddr::V6(ip)) => (ip.to_bits(), 6),
+    };
+    let port = serves.map_or(0, |serves| serves.port());
+    Value::named_composite([
+        ("block", number(0_u8)),
+        ("version", number(0_u8)),
+        ("ip", number(ip)),
+        ("port", number(port)),
+        ("ip_type", number(ip_type)),
+        ("protocol", number(4_u8)),
+        ("placeholder1", number(0_u8)),
+        ("placeholder2", number(0_u8)),
+    ])
 }
 
 /// The value as the type of this id is encoded.

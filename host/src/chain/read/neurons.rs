@@ -64,6 +64,7 @@ async fn neuron(
         hotkey: ss58::encode(&hotkey),
         coldkey: ss58::encode(&coldkey),
         axon_ip: axon.and_then(Axon::address),
+        axon_port: axon.and_then(Axon::port),
         stake: tokens(stake.total),
         validator_permit: lists.permits.get(place).copied().unwrap_or_default(),
         last_update: Some(lists.updates.get(place).copied().unwrap_or_default()),

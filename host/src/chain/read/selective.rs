@@ -49,6 +49,7 @@ struct Selective {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, DecodeAsType)]
 #[decode_as_type(crate_path = "scale_decode")]
 pub(super) struct Axon {
+    pub(super) port: u16,
     pub(super) ip: u128,
     pub(super) ip_type: u8,
 }
@@ -62,6 +63,11 @@ impl Axon {
             (ip, 6) => Some(Ipv6Addr::from(ip).into()),
             _ => None,
         }
+    }
+
+    /// The port; none of a neuron that serves nothing.
+    pub(super) fn port(self) -> Option<u16> {
+        (self.port != 0 && self.address().is_some()).then_some(self.port)
     }
 }
 
@@ -167,6 +173,7 @@ impl Selective {
                     hotkey: ss58::encode(&hotkey),
                     coldkey: ss58::encode(&coldkey),
                     axon_ip: axon.address(),
+                    axon_port: axon.port(),
                     stake: tokens(total),
                     // These two may be shorter than the list of hotkeys.
                     validator_permit: permits.get(n).copied().unwrap_or_default(),
@@ -236,9 +243,10 @@ mod tests {
     }
 
     fn axon(ip: u128, ip_type: u8) -> Value {
-        let fields = ["block", "version", "port", "protocol", "placeholder1"];
+        let fields = ["block", "version", "protocol", "placeholder1"];
         let fields = fields.map(|name| (name, Value::u128(1)));
         let own = [
+            ("port", Value::u128(8_091)),
             ("placeholder2", Value::u128(0)),
             ("ip", Value::u128(ip)),
             ("ip_type", Value::u128(ip_type.into())),
@@ -319,6 +327,7 @@ mod tests {
             hotkey: ss58::encode(&[1; 32]),
             coldkey: ss58::encode(&[4; 32]),
             axon_ip: None,
+            axon_port: None,
             stake: 1.86,
             validator_permit: true,
             last_update: Some(7),
@@ -329,6 +338,7 @@ mod tests {
         assert_eq!(neurons[0], first);
         let second = &neurons[1];
         assert_eq!(second.axon_ip, Some([192, 0, 2, 1].into()));
+        assert_eq!(second.axon_port, Some(8_091));
         assert_eq!(
             (second.validator_permit, second.last_update),
             (false, Some(8))
@@ -413,10 +423,26 @@ mod tests {
 
     #[test]
     fn addresses_are_of_either_kind_or_none() {
-        let address = |ip, ip_type| Axon { ip, ip_type }.address();
+        let port = 8_091;
+        let address = |ip, ip_type| Axon { port, ip, ip_type }.address();
         assert_eq!(address(0x7f00_0001, 4), Some([127, 0, 0, 1].into()));
         assert_eq!(address(1 << 32, 4), None);
         assert_eq!(address(1, 0), None);
         assert_eq!(address(0, 6), None);
+    }
+
+    #[test]
+    fn a_port_is_told_of_neurons_that_serve() {
+        let port = |port, ip| {
+            let axon = Axon {
+                port,
+                ip,
+                ip_type: 4,
+            };
+            axon.port()
+        };
+        assert_eq!(port(8_091, 0x7f00_0001), Some(8_091));
+        assert_eq!(port(0, 0x7f00_0001), None);
+        assert_eq!(port(8_091, 0), None);
     }
 }
