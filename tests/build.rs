@@ -88,6 +88,8 @@ fn rust_guests(root: &Path, out: &Path) -> Result<Vec<PathBuf>> {
         ])
         .args([
             "-p",
+            "completion",
+            "-p",
             "digits",
             "-p",
             "digits-solvers",

@@ -23,6 +23,10 @@ mod endless;
 mod files;
 #[path = "hostile/memory.rs"]
 mod memory;
+#[path = "hostile/organic.rs"]
+mod organic;
+#[path = "hostile/organic_setup.rs"]
+mod organic_setup;
 #[path = "hostile/outbound.rs"]
 mod outbound;
 #[path = "hostile/routes.rs"]

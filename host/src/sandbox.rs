@@ -23,6 +23,7 @@ mod journal;
 mod limits;
 mod link;
 mod log;
+pub mod organic;
 mod outbound;
 mod outcome;
 mod plugin;

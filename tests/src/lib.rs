@@ -1,5 +1,5 @@
 //! The components that the tests run, built from source by `build.rs`: the
-//! example challenge, its solvers, and hostile guests.
+//! example challenges, their solvers, and hostile guests.
 #![allow(
     clippy::panic,
     reason = "for tests only: a guest that is not there is a mistake in the test"
@@ -8,8 +8,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Where the component `name` is: `digits`, a solver of `plugins/digits-solvers`,
-/// or a guest of `tests/guests`.
+/// Where the component `name` is: `completion`, `digits`, a solver of
+/// `plugins/digits-solvers`, or a guest of `tests/guests`.
 ///
 /// # Panics
 ///

@@ -73,6 +73,21 @@ pub(super) mod routes {
     });
 }
 
+pub(super) mod organic {
+    wasmtime::component::bindgen!({
+        path: "../wit/challenge",
+        world: "organic-plugin",
+        imports: { default: async | trappable },
+        exports: { default: async },
+        additional_derives: [PartialEq, serde::Serialize, serde::Deserialize],
+        with: {
+            "proctor:challenge/types": super::controller::proctor::challenge::types,
+            "proctor:challenge/context": super::controller::proctor::challenge::context,
+            "proctor:challenge/database": super::controller::proctor::challenge::database,
+        },
+    });
+}
+
 pub(super) mod solver {
     wasmtime::component::bindgen!({
         path: "../wit/solver",

@@ -5,11 +5,11 @@ use super::outcome::{Outcome, PluginError};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-fn invalid(message: String) -> PluginError {
+pub(super) fn invalid(message: String) -> PluginError {
     PluginError::new(Outcome::InvalidOutput, message)
 }
 
-fn is_json(text: &str) -> bool {
+pub(super) fn is_json(text: &str) -> bool {
     // Not less than what others can read: no half surrogates, no numbers without end,
     // nothing that is nested without end.
     serde_json::from_str::<Value>(text).is_ok()

@@ -21,7 +21,8 @@ pub struct SandboxConfig {
     pub cache_dir: PathBuf,
     /// Size that the compile cache may have, in bytes.
     pub cache_max_bytes: u64,
-    /// Calls of plugins at a time; each may run one solver beside it.
+    /// Calls of plugins at a time; each may run one solver beside it. Those of `organic`
+    /// have as many places of their own, and at least two.
     pub max_concurrent_calls: u32,
     /// Calls of routes at a time, 1 to 1024. They have places of their own, so that
     /// requests do not hold up what is scored; more are refused.
@@ -88,6 +89,9 @@ pub(super) struct Inner {
     pub(super) solver_linker: Linker<State>,
     pub(super) route_linker: Linker<State>,
     pub(super) permits: Semaphore,
+    /// Places for the calls of `organic`: a caller waits for the first of them, and
+    /// what is scored by submission may take minutes.
+    pub(super) organic_permits: Semaphore,
     pub(super) route_permits: Arc<Semaphore>,
     /// Routes that compute at a time. Not more than half of the cores, so that
     /// whoever asks them for much does not take the time of what is scored.
@@ -121,6 +125,7 @@ impl Sandbox {
             solver_linker: link::solver_linker(&engine).map_err(link_error)?,
             route_linker: link::route_linker(&engine).map_err(link_error)?,
             permits: Semaphore::new(max_concurrent_calls),
+            organic_permits: Semaphore::new(organic_calls(config) as usize),
             route_permits: Arc::new(Semaphore::new(route_calls(config) as usize)),
             route_turns: Arc::new(Semaphore::new((cores() / 2).max(1) as usize)),
             max_concurrent_calls,
@@ -263,10 +268,17 @@ fn route_calls(config: &SandboxConfig) -> u32 {
     config.max_route_calls.clamp(1, MAX_ROUTE_CALLS)
 }
 
+/// Calls of `organic` at a time; more wait. At least two, so that one which takes long
+/// does not hold up the others.
+fn organic_calls(config: &SandboxConfig) -> u32 {
+    config.max_concurrent_calls.max(2)
+}
+
 fn pool(config: &SandboxConfig) -> InstanceAllocationStrategy {
-    // A call of a plugin and the solver beside it; and the calls of routes, which
-    // must find a place in the pool without taking one of the others.
+    // A call of a plugin and the solver beside it; and the calls of routes and of
+    // `organic`, which must find a place in the pool without taking one of the others.
     let stores = config.max_concurrent_calls.max(1).saturating_mul(2);
+    let stores = stores.saturating_add(organic_calls(config));
     let stores = stores.saturating_add(route_calls(config));
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(stores)

@@ -1,6 +1,6 @@
 //! Challenges: components with the exports of `proctor:challenge`.
 
-use super::bindings::{comparer, controller, info, types, weights};
+use super::bindings::{comparer, controller, info, organic, types, weights};
 use super::call::Called;
 use super::check;
 use super::compile_cache::CacheUse;
@@ -33,15 +33,18 @@ pub enum Capability {
     GetWeights,
     /// Exports `wasi:http/incoming-handler`: has routes of its own.
     ProxyRoutes,
+    /// Exports `organic`: scores miners on real traffic.
+    Organic,
 }
 
 impl Capability {
     /// Every capability.
-    pub const ALL: [Capability; 4] = [
+    pub const ALL: [Capability; 5] = [
         Capability::Scoring,
         Capability::Comparison,
         Capability::GetWeights,
         Capability::ProxyRoutes,
+        Capability::Organic,
     ];
 
     /// The stable name, such as `get_weights`.
@@ -51,6 +54,7 @@ impl Capability {
             Capability::Comparison => "comparison",
             Capability::GetWeights => "get_weights",
             Capability::ProxyRoutes => "proxy_routes",
+            Capability::Organic => "organic",
         }
     }
 }
@@ -66,6 +70,7 @@ pub struct PluginComponent {
     comparer: Option<comparer::ComparerPluginPre<State>>,
     weights: Option<weights::WeightsPluginPre<State>>,
     pub(super) routes: Option<ProxyPre<State>>,
+    pub(super) organic: Option<organic::OrganicPluginPre<State>>,
 }
 
 impl fmt::Debug for PluginComponent {
@@ -128,8 +133,12 @@ impl PluginComponent {
             |e| absent("comparer", e).map(|_: Option<()>| None),
             |c| Ok(Some(c)),
         )?;
-        let weights = weights::WeightsPluginPre::new(pre).map_or_else(
+        let weights = weights::WeightsPluginPre::new(pre.clone()).map_or_else(
             |e| absent("weights", e).map(|_: Option<()>| None),
+            |c| Ok(Some(c)),
+        )?;
+        let organic = super::organic::link(pre).map_or_else(
+            |e| absent("organic", e).map(|_: Option<()>| None),
             |c| Ok(Some(c)),
         )?;
         let routes = sandbox
@@ -151,6 +160,7 @@ impl PluginComponent {
             comparer,
             weights,
             routes,
+            organic,
         };
         Ok((plugin, cache))
     }
@@ -182,6 +192,7 @@ impl PluginComponent {
             (self.comparer.is_some(), Capability::Comparison),
             (self.weights.is_some(), Capability::GetWeights),
             (self.routes.is_some(), Capability::ProxyRoutes),
+            (self.organic.is_some(), Capability::Organic),
         ]
         .into_iter()
         .filter_map(|(there, capability)| there.then_some(capability))
@@ -323,7 +334,7 @@ impl PluginComponent {
     }
 }
 
-fn not_exported<T>(interface: &str) -> Called<T> {
+pub(super) fn not_exported<T>(interface: &str) -> Called<T> {
     Called::failed(PluginError::new(
         Outcome::LinkError,
         format!("the plugin does not export {CONTRACT}{interface}"),

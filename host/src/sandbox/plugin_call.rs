@@ -12,6 +12,7 @@ use super::state::{State, Surroundings};
 use super::volume::VolumeWatch;
 use super::watch::Deadline;
 use std::sync::{Arc, LazyLock};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use wasmtime::Store;
 
@@ -56,12 +57,24 @@ impl<'a> PluginCall<'a> {
 
     /// Runs an export, and notes it in the journal.
     pub(super) async fn run<T>(
-        mut self,
+        self,
         sandbox: &Sandbox,
         export: &'static str,
         call: impl AsyncFnOnce(&mut Store<State>) -> wasmtime::Result<Result<T, ChallengeError>>,
     ) -> (Called<T>, Vec<SolveRecord>) {
-        let Ok(_permit) = sandbox.0.permits.acquire().await else {
+        let places = &sandbox.0.permits;
+        self.run_in(sandbox, places, export, call).await
+    }
+
+    /// As [`run`](Self::run), once there is one of `places`.
+    pub(super) async fn run_in<T>(
+        mut self,
+        sandbox: &Sandbox,
+        places: &Semaphore,
+        export: &'static str,
+        call: impl AsyncFnOnce(&mut Store<State>) -> wasmtime::Result<Result<T, ChallengeError>>,
+    ) -> (Called<T>, Vec<SolveRecord>) {
+        let Ok(_permit) = places.acquire().await else {
             let error = PluginError::new(Outcome::Unavailable, "the host is shutting down");
             return (Called::failed(error), Vec::new());
         };

@@ -191,8 +191,8 @@ impl PluginComponent {
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let (pre, place) = match self.admit(sandbox) {
-            Ok(admitted) => admitted,
+        let (pre, place) = match self.place(sandbox) {
+            Ok(placed) => placed,
             Err(error) => {
                 if let Some(ended) = call.ended {
                     ended(&Called::failed(error.clone()));
@@ -229,7 +229,7 @@ impl PluginComponent {
         }
     }
 
-    fn admit(
+    fn place(
         &self,
         sandbox: &Sandbox,
     ) -> Result<(ProxyPre<State>, OwnedSemaphorePermit), PluginError> {
