@@ -21,6 +21,7 @@ mod import;
 mod intake;
 mod meta;
 mod nonces;
+mod organic;
 mod outbox;
 mod pages;
 mod registry;
@@ -43,6 +44,10 @@ pub use events::{Event, NewEvent};
 pub use finalizations::{Finalization, FinalizationRow, Settled, WeightVectorRow};
 pub use gpu_servers::GpuServerRow;
 pub use intake::{Claim, Ingested, Intake, Report, ViewRow};
+pub use organic::{
+    Added, Begun, Completed, EntryRow, EntryState, Failed, IterationRow, IterationState, LoopRow,
+    NewEntry, NewIteration, OrganicQueue, OrganicWeights, QueueRules, Steps,
+};
 pub use outbox::{Notice, OutboxDepth, OutboxKind, OutboxRow};
 pub use pages::{
     ClaimedCommit, CommitFilter, CommitSummary, EvaluationSummary, FinalizationSummary,
@@ -69,6 +74,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("store/migrations/0003_master.sql"),
     include_str!("store/migrations/0004_vectors.sql"),
     include_str!("store/migrations/0005_submissions.sql"),
+    include_str!("store/migrations/0006_organic.sql"),
 ];
 
 /// Connections for reading that are kept open while nobody reads.

@@ -16,7 +16,7 @@ use std::path::Path;
 /// The parts of a backup: its name, the table, and which rows of it, in which order.
 /// A part comes after those that its rows refer to. Secrets are in it as they are
 /// stored, sealed.
-const PARTS: [(&str, &str, &str); 24] = [
+const PARTS: [(&str, &str, &str); 28] = [
     ("meta", "meta", ""),
     ("challenges", "challenges", ""),
     (
@@ -53,15 +53,20 @@ const PARTS: [(&str, &str, &str); 24] = [
     ("validator_nodes", "validator_nodes", ""),
     ("assignments", "assignments", "ORDER BY id"),
     ("assignment_marks", "assignment_marks", ""),
+    ("organic_loops", "organic_loops", ""),
+    ("organic_entries", "organic_entries", "ORDER BY seq"),
+    ("organic_iterations", "organic_iterations", "ORDER BY id"),
+    ("organic_weights", "organic_weights", ""),
 ];
 
-/// Tables that no backup has: what only matters for a while.
+/// Tables that no backup has: what only matters for a while, or comes back by itself.
 #[cfg(test)]
-const PASSING: [&str; 4] = [
+const PASSING: [&str; 5] = [
     "events",
     "signed_requests",
     "request_nonces",
     "idempotency_keys",
+    "organic_counts",
 ];
 
 /// A number that grows with every finalization.
@@ -85,7 +90,8 @@ const MARK: &str = "SELECT concat_ws('/',
     (SELECT ifnull(max(updated_at), 0) FROM submissions),
     (SELECT ifnull(max(id), 0) FROM registry_audit),
     (SELECT group_concat(concat(hotkey, about, subscriptions)) FROM validator_nodes),
-    (SELECT count(*) FROM assignments), (SELECT ifnull(max(updated_at), 0) FROM assignments),";
+    (SELECT count(*) FROM assignments), (SELECT ifnull(max(updated_at), 0) FROM assignments),
+    (SELECT ifnull(sum(revision), 0) FROM organic_loops),";
 
 /// Why rows are given no more: the database, or whom they are given to.
 pub(super) enum Ended {
@@ -181,7 +187,8 @@ impl Store {
     /// table's name, as of one moment; another process may have the database. Unless
     /// `with_keys`, what is not to be known yet is left out: the deployment's seed,
     /// keys of sealed commits, and the documents of validators, which hold such keys;
-    /// and what is sealed or hashed of secrets and tokens.
+    /// what is sealed or hashed of secrets and tokens; and what callers of organic
+    /// scoring asked and were answered.
     ///
     /// # Errors
     ///
@@ -229,6 +236,11 @@ fn disclosed(table: &str, mut row: Map<String, Value>) -> Option<Map<String, Val
             {
                 row.insert("salt".into(), Value::Null);
             }
+        }
+        // What callers asked, and were answered, is theirs.
+        "organic_entries" => {
+            row.insert("sample".into(), Value::Null);
+            row.insert("answer".into(), Value::Null);
         }
         "registry_secrets" | "registry_tokens" | "idempotency_keys" => return None,
         "gpu_servers" => {
@@ -316,6 +328,8 @@ fn is_empty(connection: &Connection) -> Result<bool, StoreError> {
     let sql = "SELECT NOT EXISTS (SELECT 1 FROM commits)
         AND NOT EXISTS (SELECT 1 FROM evaluations)
         AND NOT EXISTS (SELECT 1 FROM finalizations)
+        AND NOT EXISTS (SELECT 1 FROM organic_entries)
+        AND NOT EXISTS (SELECT 1 FROM organic_weights)
         AND NOT EXISTS (SELECT 1 FROM registry_audit
             WHERE actor NOT IN ('folder', 'configuration', 'tag'))";
     Ok(connection.query_row(sql, [], |row| row.get(0))?)

@@ -69,12 +69,22 @@ const ERRORS: &[(&str, &str)] = &[
          UNION ALL SELECT challenge || '/' || day FROM finalizations
              WHERE NOT json_valid(standings) OR NOT json_valid(weights) OR NOT json_valid(results)
          UNION ALL SELECT 'vector ' || day FROM weight_vectors
-             WHERE NOT json_valid(uids) OR NOT json_valid(\"values\") OR NOT json_valid(derivation)",
+             WHERE NOT json_valid(uids) OR NOT json_valid(\"values\") OR NOT json_valid(derivation)
+         UNION ALL SELECT 'organic loop ' || challenge FROM organic_loops
+             WHERE NOT json_valid(ifnull(state, 'null'))
+         UNION ALL SELECT 'entry ' || id FROM organic_entries
+             WHERE NOT json_valid(sample) OR NOT json_valid(ifnull(answer, 'null'))
+         UNION ALL SELECT 'iteration ' || id FROM organic_iterations
+             WHERE NOT json_valid(ifnull(record, 'null'))
+         UNION ALL SELECT 'organic weights ' || challenge || '/' || day FROM organic_weights
+             WHERE NOT json_valid(weights)",
     ),
     (
         "days in the ledger that are none",
         "SELECT challenge || '/' || day FROM finalizations WHERE date(day) IS NOT day
-         UNION ALL SELECT 'vector ' || day FROM weight_vectors WHERE date(day) IS NOT day",
+         UNION ALL SELECT 'vector ' || day FROM weight_vectors WHERE date(day) IS NOT day
+         UNION ALL SELECT 'organic weights ' || challenge || '/' || day FROM organic_weights
+             WHERE date(day) IS NOT day",
     ),
     (
         "days in the ledger out of order",
@@ -98,6 +108,33 @@ const ERRORS: &[(&str, &str)] = &[
         "SELECT kind || ' ' || subject FROM outbox
          WHERE kind NOT IN ('score', 'commit', 'state', 'archive')",
     ),
+    (
+        "entries in an iteration that does not have them",
+        "SELECT 'entry ' || e.id FROM organic_entries e
+             LEFT JOIN organic_iterations i ON i.id = e.iteration AND i.entry = e.id
+         WHERE e.state = 'leased' AND i.state IS NOT 'running'",
+    ),
+    (
+        "running iterations without their entry",
+        "SELECT 'iteration ' || i.id FROM organic_iterations i
+             LEFT JOIN organic_entries e ON e.id = i.entry AND e.iteration = i.id
+         WHERE i.state = 'running' AND i.entry IS NOT NULL AND e.state IS NOT 'leased'",
+    ),
+    (
+        "entries and iterations whose end is not what their state says",
+        "SELECT 'entry ' || id FROM organic_entries
+         WHERE (state IN ('done', 'dropped', 'failed')) <> (ended_at IS NOT NULL)
+             OR (state IN ('dropped', 'failed') AND code IS NULL)
+         UNION ALL SELECT 'iteration ' || id FROM organic_iterations
+             WHERE (state = 'running') <> (ended_at IS NULL)
+                 OR (state = 'failed' AND code IS NULL)",
+    ),
+    (
+        "miscounted entries",
+        "SELECT c.challenge || ' ' || c.state FROM organic_counts c
+         WHERE entries <> (SELECT count(*) FROM organic_entries e
+             WHERE e.challenge = c.challenge AND e.state = c.state)",
+    ),
 ];
 
 /// What is odd, and does no harm.
@@ -119,10 +156,17 @@ const WARNINGS: &[(&str, &str)] = &[
     ),
 ];
 
-const LEASED: (&str, &str) = (
-    "evaluations leased while no host runs, to be taken up at the next start",
-    "SELECT 'evaluation ' || id FROM evaluations WHERE state = 'leased'",
-);
+/// What is odd while no host runs.
+const LEFT: &[(&str, &str)] = &[
+    (
+        "evaluations leased while no host runs, to be taken up at the next start",
+        "SELECT 'evaluation ' || id FROM evaluations WHERE state = 'leased'",
+    ),
+    (
+        "iterations that run while no host does, to be ended at the next start",
+        "SELECT 'iteration ' || id FROM organic_iterations WHERE state = 'running'",
+    ),
+];
 
 impl Store {
     /// Looks for what is wrong with the database at `path`; another process may have
@@ -140,8 +184,8 @@ impl Store {
             .chain(errors(&transaction)?)
             .map(|problem| (true, problem))
             .collect();
-        let leased = (!host_runs).then_some(&LEASED);
-        for rule in WARNINGS.iter().chain(leased) {
+        let left = if host_runs { &[] } else { LEFT };
+        for rule in WARNINGS.iter().chain(left) {
             problems.extend(broken(&transaction, rule)?.map(|problem| (false, problem)));
         }
         Ok(problems)
@@ -192,8 +236,12 @@ fn broken(
 mod tests {
     use super::*;
 
-    /// A database with one finalized day, changed by `sql`.
+    /// Of a database with one finalized day, changed by `sql`, that a host has.
     fn problems(sql: &str) -> Vec<(bool, String)> {
+        problems_while(true, sql)
+    }
+
+    fn problems_while(host_runs: bool, sql: &str) -> Vec<(bool, String)> {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("db");
         drop(Store::open(&path).unwrap());
@@ -216,11 +264,16 @@ mod tests {
                      weights, finalized_at, scheduled_at)
                  VALUES ('2026-08-21', 'c', '', 'ok', '[]', '[]', 1, 1),
                      ('2026-08-22', 'c', '', 'ok', '[]', '[]', 2, 2);
+                 INSERT INTO organic_entries (id, challenge, caller, digest, priority,
+                     received_at, sample, state, iteration)
+                 VALUES ('e', 'c', 'v', 'd', 0, 1, '{{}}', 'leased', 1);
+                 INSERT INTO organic_iterations (challenge, entry, started_at, plugin, settings,
+                     engine, queue_size) VALUES ('c', 'e', 1, '', '', '', 0);
                  {sql}"
             ))
             .unwrap();
         drop(connection);
-        Store::problems(&path, false).unwrap()
+        Store::problems(&path, host_runs).unwrap()
     }
 
     #[test]
@@ -280,11 +333,44 @@ mod tests {
                 "PRAGMA foreign_keys = 0; DELETE FROM evaluations",
                 "not there",
             ),
+            (
+                "UPDATE organic_iterations SET state = 'failed', ended_at = 1, code = 'x'",
+                "that does not have them",
+            ),
+            ("DELETE FROM organic_entries", "without their entry"),
+            (
+                "UPDATE organic_entries SET ended_at = 1",
+                "their state says",
+            ),
+            (
+                "UPDATE organic_iterations SET ended_at = 1",
+                "their state says",
+            ),
+            ("UPDATE organic_counts SET entries = 2", "miscounted"),
+            ("UPDATE organic_entries SET sample = '['", "malformed JSON"),
+            (
+                "INSERT INTO organic_weights VALUES ('c', 'today', 1, '{}')",
+                "that are none",
+            ),
         ] {
             let problems = problems(sql);
             let is_found = |(error, what): &(bool, String)| *error && what.contains(found);
             assert!(problems.iter().any(is_found), "{sql}: {problems:?}");
         }
+    }
+
+    #[test]
+    fn what_a_host_left_behind_is_odd_once_it_is_gone() {
+        let found = problems_while(false, "UPDATE evaluations SET state = 'leased'");
+        let odd = |what: &str| {
+            found
+                .iter()
+                .any(|(error, text)| !error && text.contains(what))
+        };
+        assert!(
+            odd("evaluations leased") && odd("iterations that run"),
+            "{found:?}"
+        );
     }
 
     #[test]
