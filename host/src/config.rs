@@ -10,6 +10,7 @@ mod chain;
 mod challenge;
 mod collect;
 mod keep;
+mod organic;
 mod registry;
 mod source;
 mod validators;
@@ -23,6 +24,7 @@ pub use challenge::{
 };
 pub use collect::{Commits, RevealRule, Storage, TimestampPolicy};
 pub use keep::{Backup, Events, Retention};
+pub use organic::{Callers, Miners, Organic, Sampling, Trigger};
 pub use registry::{Admin, Registry};
 pub use source::ConfigSource;
 pub use validators::Validators;
@@ -114,6 +116,8 @@ pub struct Config {
     pub registry: Registry,
     /// Validators that do evaluations again.
     pub validators: Validators,
+    /// How miners are asked.
+    pub miners: Miners,
     /// What plugins run in.
     pub sandbox: Sandbox,
     /// What each challenge is given, by name.
@@ -142,6 +146,7 @@ impl Default for Config {
             events: Events::default(),
             registry: Registry::default(),
             validators: Validators::default(),
+            miners: Miners::default(),
             sandbox: Sandbox::default(),
             challenges: BTreeMap::new(),
         }
@@ -414,6 +419,7 @@ impl Config {
         self.archive.check()?;
         self.backup.check()?;
         self.validators.check()?;
+        self.miners.check()?;
         self.chain.check()?;
         self.weights.check()?;
         self.fallback_weights.check()?;

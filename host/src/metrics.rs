@@ -2,12 +2,14 @@
 
 mod gauges;
 mod master;
+mod organic;
 mod weights;
 
 use crate::sandbox::{CacheUse, CallReport, Outcome, SolveRecord};
 use crate::store::CommitState;
 use gauges::{Current, Known};
 use master::Master;
+use organic::Organic;
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -143,6 +145,7 @@ pub struct Metrics {
     event_streams: Gauge,
     master: Master,
     weights: Weights,
+    organic: Organic,
     requests: Family<RequestLabels, Counter>,
     request_seconds: Seconds<RouteLabels>,
 }
@@ -190,6 +193,7 @@ impl Default for Metrics {
             event_streams: Gauge::default(),
             master: Master::default(),
             weights: Weights::default(),
+            organic: Organic::default(),
             requests: Family::default(),
             request_seconds: Family::new_with_constructor(seconds),
             registry: Registry::default(),
@@ -407,6 +411,7 @@ impl Default for Metrics {
             .set(1);
         metrics.master.register(r);
         metrics.weights.register(r);
+        metrics.organic.register(r);
         Metrics {
             registry,
             ..metrics
@@ -450,6 +455,7 @@ impl Metrics {
             self.finalization_lateness.remove(&labels);
             // A call that runs on may have told it again.
             self.evaluation_memory.remove(&labels);
+            self.organic.remove(&labels);
         }
     }
 

@@ -1,7 +1,10 @@
 //! `proctor dev`.
 
+mod miners;
+
 use super::runtime;
 use clap::{Args, Subcommand};
+use miners::Miners;
 use proctor_dev_storage::{Clock, FakeStorage, Options};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -13,12 +16,20 @@ use tokio::signal::unix::{SignalKind, signal};
 pub(super) enum Dev {
     /// Serve a fake of the storage service, until SIGINT or SIGTERM.
     Storage(Storage),
+    /// Serve miners for organic scoring, until SIGINT or SIGTERM.
+    ///
+    /// They listen on 127.0.0.1 and complete texts, as the example plugin `completion`
+    /// asks. The first is the best of them; the next ones have more and more letters
+    /// wrong. A host asks them if it reads the metagraph that is written, and has
+    /// `private_networks = ["127.0.0.1"]` in the section `miners` of its configuration.
+    Miners(Miners),
 }
 
 impl Dev {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         match self {
             Dev::Storage(command) => command.run(),
+            Dev::Miners(command) => command.run(),
         }
     }
 }

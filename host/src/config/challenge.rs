@@ -1,6 +1,6 @@
 //! What the operator gives a challenge.
 
-use super::ConfigError;
+use super::{ConfigError, Organic};
 use crate::sandbox::{Limits, OutboundRule, RouteLimits};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -56,6 +56,8 @@ pub struct Challenge {
     /// Which of its routes want a miner's signature, or take uploads: those that any
     /// rule that says so fits. Default: none.
     pub routes: Vec<RouteRule>,
+    /// How it scores real traffic, if it has the capability `organic`.
+    pub organic: Organic,
 }
 
 impl Default for Challenge {
@@ -76,6 +78,7 @@ impl Default for Challenge {
             runner: Runner::default(),
             route_limits: RouteLimits::default(),
             routes: Vec::new(),
+            organic: Organic::default(),
         }
     }
 }
@@ -117,6 +120,11 @@ pub struct RouteRule {
     /// challenge gets its reference. Wants a signature. Default: no.
     #[serde(default)]
     pub upload: bool,
+    /// Whether a request is an entry for organic scoring, as of `POST
+    /// /v1/organic/{challenge}`: the host queues it, and the challenge's handler does
+    /// not see it. Default: no.
+    #[serde(default)]
+    pub organic: bool,
 }
 
 /// Section `challenges.<name>.solver`; missing keys are those of
@@ -183,6 +191,9 @@ impl Challenge {
         }
         for (field, message) in self.route_limits.problems() {
             problem(&format!("route_limits.{field}"), message);
+        }
+        for (field, message) in self.organic.problems() {
+            problem(&format!("organic.{field}"), message);
         }
         for (name, value) in &self.environment {
             let field = format!("environment.{name}");
@@ -290,6 +301,10 @@ impl RouteRule {
         if self.upload && !self.signed {
             return Some(("upload", "wants signed = true".into()));
         }
+        if self.organic && (self.signed || self.upload) {
+            let message = "is signed in ways of its own: without signed and upload";
+            return Some(("organic", message.into()));
+        }
         None
     }
 }
@@ -304,6 +319,7 @@ mod tests {
             path: path.into(),
             signed: true,
             upload: false,
+            organic: false,
         }
     }
 
