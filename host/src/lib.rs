@@ -16,6 +16,8 @@ pub mod compat;
 pub mod config;
 pub mod host;
 pub mod metrics;
+pub mod miners;
+pub mod organic;
 pub mod outbox;
 pub mod plugins;
 pub mod registry;

@@ -5,6 +5,8 @@ use crate::archive::{Archive, ArchiveError};
 use crate::chain::subnet;
 use crate::config::ConfigError;
 use crate::host::Host;
+use crate::miners::MinersError;
+use crate::organic::Organic;
 use crate::outbox::Outbox;
 use crate::registry;
 use crate::scoring::{Pipeline, Resources};
@@ -41,6 +43,9 @@ pub enum ServeError {
     /// A part of the host has ended.
     #[error("a part of the host ended early: see the log")]
     Ended,
+    /// Miners cannot be asked.
+    #[error("miners")]
+    Miners(#[from] MinersError),
     /// The storage service cannot be asked.
     #[error("storage.url")]
     Storage(#[from] StorageError),
@@ -88,6 +93,12 @@ pub async fn serve(
         Some(target) => Some(Arc::new(Archive::open(&target)?)),
         None => None,
     };
+    let organic = Organic::new(
+        pipeline.resources().clone(),
+        signs_with.clone(),
+        pipeline.deployment_seed(),
+        pipeline.schedule(),
+    )?;
     let protection = api::Protection::open(&config, Arc::clone(&pipeline.metrics))?;
     let public = listen(config.public.listen, "public.listen").await?;
     let admin = listen(config.admin.listen, "admin.listen").await?;
@@ -120,6 +131,7 @@ pub async fn serve(
     loops.spawn(registry::follow_tags(registry.clone(), stop.clone()));
     loops.spawn(validators::run(pipeline.clone(), stop.clone()));
     loops.spawn(retention::run(pipeline.clone(), stop.clone()));
+    loops.spawn(organic.clone().run(stop.clone()));
     let Resources {
         config,
         store,
@@ -148,7 +160,11 @@ pub async fn serve(
     let last = CancellationToken::new();
     let _last_ends_with_this = last.clone().drop_guard();
     let keeper = tokio::spawn(backup::run(pipeline.clone(), last.clone()));
-    let tasks = Tasks { polls, submitter };
+    let tasks = Tasks {
+        polls,
+        submitter,
+        organic,
+    };
     let listeners = api::listen(
         public, admin, &pipeline, &registry, &tasks, protection, &stop,
     );

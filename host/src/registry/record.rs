@@ -89,7 +89,7 @@ pub struct Identity {
     /// Who may change the component. Default: nobody, it is pinned.
     pub track: Track,
     /// What the component must be able to do for the challenge to be active:
-    /// `scoring`, `comparison`, `get_weights`, `proxy_routes`. Default:
+    /// `scoring`, `comparison`, `get_weights`, `proxy_routes`, `organic`. Default:
     /// `get_weights`.
     pub required_capabilities: BTreeSet<String>,
     /// For pages: scalars by name, as in `tagline`, `docs_url`. Default: none.
