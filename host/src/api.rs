@@ -16,6 +16,7 @@ mod limits;
 mod listen;
 mod long_answer;
 mod openapi;
+mod organic;
 mod page;
 mod params;
 mod plugins;
@@ -36,6 +37,7 @@ pub use listen::listen;
 pub use problem::Problem;
 
 use crate::config::Config;
+use crate::organic::Organic;
 use crate::registry::Registry;
 use crate::scoring::Pipeline;
 use crate::storage::PollState;
@@ -46,7 +48,7 @@ use axum::response::Redirect;
 use axum::routing::{any, get};
 use ciphertexts::Ciphertexts;
 use std::sync::Arc;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
@@ -63,6 +65,8 @@ pub struct Tasks {
     pub polls: PollState,
     /// What submits weights.
     pub submitter: Submitter,
+    /// What scores miners on real traffic.
+    pub organic: Organic,
 }
 
 #[derive(Debug)]
@@ -74,6 +78,8 @@ struct Shared {
     rendered_weights: weights::Rendered,
     /// Places for streams of events.
     streams: Arc<Semaphore>,
+    /// Places for who waits for the answer to an entry.
+    awaited: Arc<Semaphore>,
     /// Ends what would not end by itself.
     stop: CancellationToken,
 }
@@ -97,6 +103,16 @@ impl App {
         &self.0.tasks.submitter
     }
 
+    /// What scores miners on real traffic.
+    fn organic(&self) -> &Organic {
+        &self.0.tasks.organic
+    }
+
+    /// A place to wait for the answer to an entry, if there is one.
+    fn place_to_wait(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.0.awaited).try_acquire_owned().ok()
+    }
+
     /// The current weight vector as it is sent.
     fn rendered_weights(&self) -> &weights::Rendered {
         &self.0.rendered_weights
@@ -112,14 +128,16 @@ pub fn routers(
     stop: &CancellationToken,
 ) -> (Router, Router) {
     let config = &pipeline.config;
-    let places = config.public.max_streams.min(Semaphore::MAX_PERMITS);
+    let places = |most: usize| Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)));
     let app = App(Arc::new(Shared {
         pipeline: pipeline.clone(),
         registry: registry.clone(),
         tasks: tasks.clone(),
         ciphertexts: Ciphertexts::default(),
         rendered_weights: weights::Rendered::default(),
-        streams: Arc::new(Semaphore::new(places)),
+        streams: places(config.public.max_streams),
+        // Who does not wait is answered as well.
+        awaited: places(config.public.max_requests / 2),
         stop: stop.clone(),
     }));
     let (mut public, document) = described();
@@ -134,17 +152,26 @@ pub fn routers(
         )
         .merge(openapi::routes(&document));
     let admin = admin::router(&app, protection);
-    (finish(public, config, &app), finish(admin, config, &app))
+    let organic = limits::apply(
+        organic::router(),
+        &config.public,
+        Arc::clone(&pipeline.metrics),
+    );
+    let public = finish(public, config, &app).merge(organic.with_state(app.clone()));
+    (public, finish(admin, config, &app))
 }
 
-/// The public routes but those of [`routes`], and the documentation of all.
+/// The public routes but those of [`organic`] and [`routes`], and the documentation of
+/// all.
 fn described() -> (Router<App>, OpenApi) {
     let (router, mut document) = public().split_for_parts();
+    document.merge(organic::document());
     document.merge(routes::document());
     (router, document)
 }
 
-/// The public routes but those of [`routes`], each with its documentation.
+/// The public routes but those of [`organic`] and [`routes`], each with its
+/// documentation.
 fn public() -> OpenApiRouter<App> {
     let pages = OpenApiRouter::default()
         .routes(routes!(plugins::list))

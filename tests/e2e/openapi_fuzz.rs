@@ -6,8 +6,11 @@ mod input;
 mod output;
 
 use crate::commits::{Commit, all_revealed};
+use crate::routes::{Signed, register};
 use crate::support::{Server, World, connect, until};
 use input::{Chance, Known, Request};
+use proctor_host::chain::Hotkey;
+use proctor_testing::guest;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -197,9 +200,17 @@ fn both_listeners_answer_whatever_they_are_asked_as_their_documents_say() {
     let config = fs::read_to_string(world.config()).unwrap();
     let (config, _) = config.split_once("[challenges.digits]").unwrap();
     fs::write(world.config(), config).unwrap();
+    fs::copy(
+        guest("organic_challenge"),
+        world.plugins().join("organic.wasm"),
+    )
+    .unwrap();
+    let caller = register(&world, 5, "//Caller");
     let mut server = world.serve(&["registry.private_hosts=['127.0.0.1:1']"]);
-    server.wait_for("plugin active");
-    let known = prepare(&server, &commits[0], knn);
+    for _ in 0..2 {
+        server.wait_for("plugin active");
+    }
+    let known = prepare(&world, &server, &commits[0], knn, &caller);
     let mut found = Found::default();
     Target::new("public", &server.public, None).fuzz(&known, &mut found);
     Target::new("admin", &server.admin, Some(server.token())).fuzz(&known, &mut found);
@@ -224,7 +235,13 @@ fn both_listeners_answer_whatever_they_are_asked_as_their_documents_say() {
 }
 
 /// Makes what there is to be asked for.
-fn prepare(server: &Server, commit: &Commit, digest: String) -> Known {
+fn prepare(
+    world: &World,
+    server: &Server,
+    commit: &Commit,
+    digest: String,
+    caller: &Hotkey,
+) -> Known {
     let admin = |method: &str, path: &str, body: Value| {
         let answer = server.admin(method, path, Some(&body), &[]);
         assert!(answer.status < 300, "{method} {path}: {answer:?}");
@@ -240,6 +257,7 @@ fn prepare(server: &Server, commit: &Commit, digest: String) -> Known {
         json!({ "overlap_s": 86_400 }),
     );
     let record_ = server.admin_get(digits).json();
+    let (entry, iteration) = failed_entry(world, server, caller);
     Known {
         challenge: "digits".to_owned(),
         hotkey: commit.hotkey.clone(),
@@ -251,5 +269,27 @@ fn prepare(server: &Server, commit: &Commit, digest: String) -> Known {
         gpu_server: "gpu-1".to_owned(),
         secret: "API_KEY".to_owned(),
         token: record_["tokens"][0]["id"].as_u64().unwrap(),
+        entry,
+        iteration,
     }
+}
+
+/// An organic entry that cannot be worked with, and the iteration that said so.
+fn failed_entry(world: &World, server: &Server, caller: &Hotkey) -> (String, i64) {
+    let body = json!({ "x": 1, "fail": "invalid-submission" }).to_string();
+    let signed = Signed {
+        challenge: "organic",
+        method: "POST",
+        path: "/v1/organic/organic",
+        nonce: "n1",
+        at: world.now(),
+        body: body.as_bytes(),
+    };
+    let answer = signed.send(server, &signed.headers(caller));
+    assert_eq!(answer.status, 202, "{answer:?}");
+    let id = answer.json()["id"].as_str().unwrap().to_owned();
+    let path = format!("/v1/organic/organic/entries/{id}");
+    let entry = || server.get(&path).json();
+    until("the entry failed", || entry()["state"] == "failed");
+    (id, entry()["iteration"].as_i64().unwrap())
 }

@@ -10,6 +10,7 @@ mod gpu_servers;
 mod idempotency;
 mod lockout;
 mod logs;
+mod organic;
 mod page;
 mod precondition;
 mod queries;
@@ -128,6 +129,7 @@ fn described(app: &App) -> OpenApiRouter<App> {
         .routes(routes!(access::set_secret, access::remove_secret))
         .merge(gpu_servers::routes())
         .merge(validators::admin_pages())
+        .merge(organic::routes())
         .merge(weights::routes())
         .merge(upload)
 }

@@ -92,7 +92,7 @@ pub async fn listen(
         .saturating_add(config.max_streams);
     let patient = |listener| Patient::new(listener, patience, connections);
     let signal = |stop: CancellationToken| async move { stop.cancelled().await };
-    let public_router = public_router.merge(routes::router(pipeline, registry, stop));
+    let public_router = public_router.merge(routes::router(pipeline, registry, tasks, stop));
     let public = axum::serve(patient(public), with_peers(public_router))
         .with_graceful_shutdown(signal(stop.clone()));
     let (admin, admin_service) = (patient(admin), with_peers(admin_router));

@@ -21,8 +21,8 @@ const PAGE: &str = include_str!("docs.html");
         version = "1",
         description = "Commits of miners, what they scored, and who stands where.\n\n\
             Times are in seconds since the Unix epoch, days are `YYYY-MM-DD` in UTC. Every `GET` \
-            under `/v1` has an `ETag`, but the events, the picture, submissions and what wants a \
-            signature. Errors are problem details (RFC 9457) with \
+            under `/v1` has an `ETag`, but the events, the picture, submissions, organic entries and \
+            how organic scoring does, and what wants a signature. Errors are problem details (RFC 9457) with \
             a stable `code`, but for `/get_scoring_result`, which answers like the API that it \
             replaces. 503 comes with `Retry-After`.\n\n\
             `/challenges/{slug}` and `/challenges/{slug}/{path}`, with any method, are answered \
@@ -32,7 +32,8 @@ const PAGE: &str = include_str!("docs.html");
             `path_not_allowed` (`/health`, `/version`, `/internal` and what runs benchmarks), \
             404 `unknown_challenge` and `no_routes`, 408 `too_slow`, 409 `replayed`, 413 \
             `body_too_large`, 429 `too_many_requests` and `too_many_uploads`, 502 if the \
-            challenge failed, 503, and 504 `timeout`.",
+            challenge failed, 503, and 504 `timeout`. What the record calls organic is an \
+            entry, as of `POST /v1/organic/{challenge}`.",
         license(name = "MIT OR Apache-2.0"),
     ),
     modifiers(&ChallengeTokens),
@@ -43,6 +44,7 @@ const PAGE: &str = include_str!("docs.html");
         (name = "challenges", description = "What is competed in"),
         (name = "finalizations", description = "The ledger"),
         (name = "weights", description = "What everybody is paid"),
+        (name = "organic", description = "What people really ask, and what miners answer"),
         (name = "validators", description = "Who does evaluations again"),
         (name = "events", description = "As it happens"),
         (name = "health", description = "How the host is"),
@@ -69,6 +71,7 @@ struct Document;
         (name = "access", description = "Tokens and secrets"),
         (name = "gpu servers", description = "Where runners are"),
         (name = "validators", description = "Who re-executes what"),
+        (name = "organic", description = "Entries, iterations, and when they begin"),
     ),
 )]
 struct AdminDocument;

@@ -30,7 +30,8 @@ struct PluginView {
     digest: Option<String>,
     /// What it exports.
     exports: Vec<String>,
-    /// What it can do: `scoring`, `comparison`, `get_weights`, `proxy_routes`.
+    /// What it can do: `scoring`, `comparison`, `get_weights`, `proxy_routes`,
+    /// `organic`.
     capabilities: Vec<&'static str>,
     /// How far it has come: `discovered`, `verified`, `compiled`, `linked`,
     /// `described`, `configured`, `active` or `rejected`. `active` if a version is,

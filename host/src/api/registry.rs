@@ -40,7 +40,7 @@ pub(super) struct PublicRecord {
     /// Its share of the emission, in percent, 0 to 100.
     emission_percent: f64,
     /// What its component can do: `scoring`, `comparison`, `get_weights`,
-    /// `proxy_routes`.
+    /// `proxy_routes`, `organic`.
     capabilities: Vec<String>,
     /// What it must be able to do to be active.
     required_capabilities: BTreeSet<String>,

@@ -2,20 +2,23 @@
 //!
 //! They have bounds of their own, by challenge: a slow or broken one is answered for
 //! with 502 to 504, and takes nothing from others. Beside them is what masters of the
-//! platform that Proctor replaces, and their miners, ask of a challenge.
+//! platform that Proctor replaces, and their miners, ask of a challenge. A request that a
+//! rule of the record calls organic is an entry, which the host queues by itself.
 
 mod body;
 mod forward;
 mod headers;
+mod organic;
 mod path;
 mod places;
 mod signed;
-mod upload;
+pub(super) mod upload;
 mod weights;
 
 use super::listen::Peer;
 use super::problem::{self, Problem, ProblemDetails};
-use super::{dashboard, limits};
+use super::{Tasks, dashboard, limits};
+use crate::organic::Organic;
 use crate::plugins::ActivePlugin;
 use crate::registry::Registry;
 use crate::sandbox::Capability;
@@ -27,6 +30,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use path::PathFault;
 use places::{Full, Place, Places, Room};
+pub(super) use signed::unread;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,6 +52,7 @@ pub(super) struct Routes(Arc<Shared>);
 struct Shared {
     pipeline: Pipeline,
     registry: Registry,
+    organic: Organic,
     standings: StandingsCache,
     places: Places,
     uploads: Uploads,
@@ -68,6 +73,10 @@ impl Routes {
         &self.0.registry
     }
 
+    fn organic(&self) -> &Organic {
+        &self.0.organic
+    }
+
     pub(super) fn standings(&self) -> &StandingsCache {
         &self.0.standings
     }
@@ -75,11 +84,17 @@ impl Routes {
 
 /// The routes of all challenges, and what else is for the peers. Streams of events end
 /// once `stop` is cancelled.
-pub(super) fn router(pipeline: &Pipeline, registry: &Registry, stop: &CancellationToken) -> Router {
+pub(super) fn router(
+    pipeline: &Pipeline,
+    registry: &Registry,
+    tasks: &Tasks,
+    stop: &CancellationToken,
+) -> Router {
     let config = &pipeline.config;
     let routes = Routes(Arc::new(Shared {
         pipeline: pipeline.clone(),
         registry: registry.clone(),
+        organic: tasks.organic.clone(),
         standings: StandingsCache::default(),
         places: Places::default(),
         uploads: Uploads::open(&config.data_dir),
@@ -217,6 +232,8 @@ struct Admitted {
     /// Whether it must be signed, and whether its body is an artifact.
     signed: bool,
     upload: bool,
+    /// Whether it is an entry, and not for the challenge's handler.
+    organic: bool,
     held: Arc<Held>,
 }
 
@@ -249,6 +266,9 @@ async fn forward(State(routes): State<Routes>, request: Request) -> Response {
         Err(problem) => return refused(problem),
     };
     let (parts, body) = request.into_parts();
+    if admitted.organic {
+        return organic::enter(&routes, &admitted, &parts, body).await;
+    }
     let signed = match admitted.signed {
         false => Ok((None, body::without_trailers(body))),
         true => signed::verify(&routes, &admitted, &parts, body)
@@ -294,9 +314,6 @@ fn admit(
         }
         return Err(Problem::unknown_challenge(challenge));
     };
-    if !plugin.has(Capability::ProxyRoutes) {
-        return Err(no_routes(challenge));
-    }
     let limits = plugin.given.route_limits;
     // Who answers to GET answers to HEAD.
     let methods = [method, if method == "HEAD" { "GET" } else { method }];
@@ -309,9 +326,15 @@ fn admit(
     let rules = || plugin.given.routes.iter().filter(fitting);
     let signed = rules().any(|rule| rule.signed);
     let upload = rules().any(|rule| rule.upload);
-    let most = match upload {
-        true => limits.request_bytes.min(routes.config.artifacts.max_bytes),
-        false => limits.request_bytes,
+    let organic = rules().any(|rule| rule.organic);
+    if !organic && !plugin.has(Capability::ProxyRoutes) {
+        return Err(no_routes(challenge));
+    }
+    let most = match (organic, upload) {
+        // Its own is told with what else may be wrong with an entry.
+        (true, _) => u64::MAX,
+        (false, true) => limits.request_bytes.min(routes.config.artifacts.max_bytes),
+        (false, false) => limits.request_bytes,
     };
     if length(request.headers()).is_some_and(|length| length > most) {
         return Err(too_large(most));
@@ -325,9 +348,7 @@ fn admit(
         all: limits.concurrency,
         per_client: limits.concurrency_per_client,
         shared: routes.config.sandbox.max_route_calls,
-        challenges: active
-            .filter(|plugin| plugin.has(Capability::ProxyRoutes))
-            .count(),
+        challenges: active.filter(|plugin| has_routes(plugin)).count(),
     };
     let place = routes.0.places.take(challenge, client, room);
     let place = place.map_err(full)?;
@@ -339,12 +360,18 @@ fn admit(
         client,
         signed,
         upload,
+        organic,
         held: Arc::new(Held {
             _place: place,
             _connection: peer.map(|peer| peer.0.seat.hold(limits.stream() + GRACE)),
         }),
         plugin,
     })
+}
+
+/// Whether a challenge answers to requests, or has the host queue them.
+fn has_routes(plugin: &ActivePlugin) -> bool {
+    plugin.has(Capability::ProxyRoutes) || plugin.given.routes.iter().any(|rule| rule.organic)
 }
 
 /// Whether a method is a standard one in other letters. To HTTP that is another method,
@@ -367,12 +394,12 @@ fn is_miswritten(method: &str) -> bool {
 }
 
 /// What `Content-Length` says; the server has refused what is no number.
-fn length(headers: &HeaderMap) -> Option<u64> {
+pub(super) fn length(headers: &HeaderMap) -> Option<u64> {
     let length = headers.get(header::CONTENT_LENGTH)?.to_str().ok()?;
     Some(length.parse().unwrap_or(u64::MAX))
 }
 
-fn too_large(most: u64) -> Problem {
+pub(super) fn too_large(most: u64) -> Problem {
     let detail = format!("the body is larger than {most} bytes");
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)
 }

@@ -105,6 +105,9 @@ pub(super) struct SourceView {
     source: &'static str,
     /// The day that they are of.
     day: Option<String>,
+    /// The part of the weights that organic rewards decided, 0 to 1; not there if none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    organic_share: Option<f64>,
 }
 
 /// A vector of the history.
@@ -383,6 +386,7 @@ impl From<Source> for SourceView {
             error,
             source: source.origin.name(),
             day: source.day,
+            organic_share: source.organic_share,
         }
     }
 }

@@ -129,6 +129,21 @@ fn feed(metrics: &Metrics) {
     metrics.set_submission_late(false);
     metrics.set_preflight_refused(Some("SettingWeightsTooFast"));
     metrics.set_key_mismatch(false);
+    for outcome in ["queued", "duplicate", "not_registered"] {
+        metrics.organic_entry("digits", outcome);
+    }
+    metrics.organic_dropped("digits", 1);
+    metrics.organic_queue("digits", 1, 1.0, 1);
+    metrics.organic_loop("digits", true, 1);
+    for origin in ["organic", "synthetic"] {
+        metrics.organic_iteration("digits", origin, "ok");
+    }
+    for phase in ["sample", "responses", "rewards", "weights", "total"] {
+        metrics.organic_phase("digits", phase, second);
+    }
+    for outcome in ["ok", "timeout"] {
+        metrics.miner_answered("digits", outcome, second);
+    }
     metrics.event_streams(1);
     metrics.request("/livez", "GET", 200, second);
 }
@@ -141,6 +156,7 @@ impl Registry {
         let sources = [
             "src/metrics.rs",
             "src/metrics/master.rs",
+            "src/metrics/organic.rs",
             "src/metrics/weights.rs",
         ];
         let registered = sources.map(|source| {

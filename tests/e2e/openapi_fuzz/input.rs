@@ -20,6 +20,10 @@ pub(super) struct Known {
     pub(super) secret: String,
     /// Number of a token.
     pub(super) token: u64,
+    /// An entry of the challenge `organic`, which failed.
+    pub(super) entry: String,
+    /// The iteration that it failed in.
+    pub(super) iteration: i64,
 }
 
 /// Random numbers that are the same in each run: splitmix64.
@@ -138,6 +142,7 @@ impl Request {
         let mut maker = Maker {
             document,
             known,
+            is_organic: path.contains("/organic/"),
             round,
             chance,
         };
@@ -214,6 +219,8 @@ impl Request {
 struct Maker<'a> {
     document: &'a Value,
     known: &'a Known,
+    /// Whether the operation is one of organic scoring.
+    is_organic: bool,
     round: u64,
     chance: &'a mut Chance,
 }
@@ -266,6 +273,10 @@ impl Maker<'_> {
     fn named(&mut self, name: &str, schema: &Value) -> Option<String> {
         let known = self.known;
         Some(match name {
+            "challenge" if self.is_organic => "organic".to_owned(),
+            "id" if self.is_organic && schema["type"] == "integer" => known.iteration.to_string(),
+            "id" if self.is_organic => known.entry.clone(),
+            "state" if self.is_organic => self.chance.of(&["failed", "queued", "done"]).to_owned(),
             "id" if schema["type"] == "integer" => known.token.to_string(),
             "id" => known.gpu_server.clone(),
             "name" | "secrets" => known.secret.clone(),

@@ -202,7 +202,7 @@ fn unauthorized(fault: NoncedFault) -> Problem {
     Problem::new(StatusCode::UNAUTHORIZED, fault.code(), fault.to_string())
 }
 
-fn unread(error: ReadError, most: u64) -> Problem {
+pub(in crate::api) fn unread(error: ReadError, most: u64) -> Problem {
     match error {
         ReadError::TooLarge => too_large(most),
         ReadError::TooSlow => {

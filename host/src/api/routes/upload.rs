@@ -36,7 +36,7 @@ const TURNS: usize = 64;
 
 /// Why a body was not read.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ReadError {
+pub(in crate::api) enum ReadError {
     /// It is larger than it may be.
     #[error("it is too large")]
     TooLarge,
@@ -158,7 +158,7 @@ impl Uploads {
 }
 
 /// Reads a body of at most `most` bytes, and its SHA-256, in lower-case hex.
-pub(super) async fn to_memory(body: Body, most: u64) -> Result<(Bytes, String), ReadError> {
+pub(in crate::api) async fn to_memory(body: Body, most: u64) -> Result<(Bytes, String), ReadError> {
     let mut whole = Vec::new();
     let mut reading = Reading::new(body, most, PATIENCE, LONGEST);
     while let Some(bytes) = reading.next().await? {
