@@ -12,6 +12,7 @@ mod evaluate;
 mod finalize;
 mod judge;
 mod latest;
+mod organic;
 mod pipeline;
 mod publish;
 mod references;

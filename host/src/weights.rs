@@ -9,6 +9,7 @@
 
 mod aggregate;
 mod derivation;
+mod mix;
 mod no_miner;
 mod quantise;
 mod same_miner;
@@ -16,6 +17,7 @@ mod share;
 
 pub use aggregate::{Aggregated, ChallengeWeights, Miner, Policy, Reported, Unassigned, aggregate};
 pub use derivation::{ChallengeShare, Decision, Derivation, DropReason, Dropped};
+pub use mix::mix;
 pub use no_miner::{NoMiner, NoMinerError, burn_vector};
 pub use quantise::{QuantiseError, Quantised, TooFew, conform, quantise};
 pub use same_miner::SameMiner;

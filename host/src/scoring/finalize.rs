@@ -2,6 +2,7 @@
 //! its weights.
 
 use super::judge::NoVerdict;
+use super::organic::is_finalized;
 use super::pipeline::{Pipeline, PipelineError};
 use super::references::order;
 use super::reveal::superseded;
@@ -70,7 +71,7 @@ impl Pipeline {
     pub(super) async fn finalize_due(&self, now: f64) -> Result<bool, PipelineError> {
         let mut challenges = JoinSet::new();
         for plugin in self.plugins.active() {
-            if plugin.has(Capability::Scoring) || plugin.has(Capability::GetWeights) {
+            if is_finalized(&plugin) {
                 let pipeline = self.clone();
                 challenges.spawn(async move { pipeline.finalize_challenge(&plugin, now).await });
             }
@@ -198,6 +199,9 @@ impl Pipeline {
         standings.sort_by_key(|standing| standing.commit.miner.uid);
         let weights = if plugin.has(Capability::GetWeights) {
             self.weights(plugin, &standings, scheduled_at).await
+        } else if plugin.has(Capability::Organic) {
+            let of_day = self.organic_of_day(plugin.name(), day, scheduled_at);
+            Ok(of_day.await?)
         } else {
             Ok(Vec::new())
         };

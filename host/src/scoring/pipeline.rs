@@ -2,6 +2,7 @@
 
 use super::finalize::Asked;
 use super::latest::LatestVector;
+use super::organic::is_finalized;
 use super::publish::Published;
 use super::results::Results;
 use super::reveal::superseded;
@@ -431,7 +432,7 @@ impl Pipeline {
         let today = clock::day(now);
         let mut overdue = Vec::new();
         for plugin in &active {
-            if plugin.has(Capability::Scoring) || plugin.has(Capability::GetWeights) {
+            if is_finalized(plugin) {
                 let days = self.unfinalized(plugin, now).await?;
                 let due = days.first().map(|day| self.schedule.finalized_at(day));
                 overdue.push((plugin.name(), due.map_or(0.0, |due| (now - due).max(0.0))));

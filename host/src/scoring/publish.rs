@@ -2,9 +2,10 @@
 
 use super::finalize::PATIENCE;
 use super::latest::{Content, OnChain, Policies, Vector};
+use super::organic::OrganicRows;
 use super::pipeline::{Pipeline, PipelineError};
 use super::vector::limits;
-use crate::sandbox::sha256_hex;
+use crate::sandbox::{Capability, sha256_hex};
 use crate::weights::{Dropped, Limits, NoMiner, TooFew, conform};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -25,12 +26,23 @@ pub(super) struct Published {
     first: Option<f64>,
     /// What the last vector was made from.
     inputs: Option<Inputs>,
+    /// What organic rewards came to in it.
+    organic: OrganicRows,
+    /// When that was read.
+    organic_at: f64,
 }
+
+/// Seconds in which organic rewards make one vector, however many iterations there are:
+/// each vector is a row of the history, with all that it was made from, and is kept.
+/// A chain takes one in an epoch, which is 360 blocks of 12 s where nobody chose
+/// otherwise.
+const ORGANIC_PACE: f64 = 1_200.0;
 
 impl Pipeline {
     /// Publishes the current vector: at every change of what it is made from, and
-    /// often enough that it stays valid. Returns it if it is a new one. There is none
-    /// before the first finalization.
+    /// often enough that it stays valid. What organic rewards came to is followed in
+    /// steps of some minutes. Returns it if it is a new one. There is none before the
+    /// first finalization or the first organic weights.
     ///
     /// # Errors
     ///
@@ -48,14 +60,23 @@ impl Pipeline {
         let last = self.latest.get();
         let confirmed = last.as_ref().map(|last| last.confirmed_at);
         let is_fresh = confirmed.is_some_and(|at| (at..at + valid_s / 3.0).contains(&now));
-        if is_fresh && seen.inputs == Some(inputs) {
+        let is_same = seen.inputs == Some(inputs);
+        let ledger = seen.inputs.map(|seen| seen.ledger);
+        let anew = last.is_none()
+            || ledger != Some(inputs.ledger)
+            || !(seen.organic_at..seen.organic_at + ORGANIC_PACE).contains(&now);
+        let organic = self.organic_now(&seen.organic, anew).await?;
+        if is_fresh && is_same && organic.is_none() {
             return Ok(None);
         }
         // What a host that was down has missed is not what counts.
         if last.is_none() && now < first + PATIENCE && self.catches_up(now).await? {
             return Ok(None);
         }
-        let Some((content, dropped)) = self.content(now).await? else {
+        if let Some(organic) = organic {
+            (seen.organic, seen.organic_at) = (organic, now);
+        }
+        let Some((content, dropped)) = self.content(&seen.organic, now).await? else {
             return Ok(None);
         };
         let document = serde_json::to_string(&content)?;
@@ -96,16 +117,58 @@ impl Pipeline {
         Ok(false)
     }
 
+    /// What organic rewards have come to, if it is to be read `anew`, or if there is
+    /// something of a challenge that had nothing before; none if `known` still counts.
+    async fn organic_now(
+        &self,
+        known: &OrganicRows,
+        anew: bool,
+    ) -> Result<Option<OrganicRows>, PipelineError> {
+        let (mut rows, names) = if anew {
+            (OrganicRows::new(), self.challenges_to_run())
+        } else {
+            let active = self.plugins.active().into_iter();
+            let organic = active.filter(|plugin| plugin.has(Capability::Organic));
+            let names = organic.map(|plugin| plugin.name().to_owned());
+            let names: BTreeSet<String> = names.filter(|name| !known.contains_key(name)).collect();
+            if names.is_empty() {
+                return Ok(None);
+            }
+            (known.clone(), names)
+        };
+        for name in names {
+            if let Some(row) = self.store.organic_weights(name.clone(), None).await? {
+                rows.insert(name, row);
+            }
+        }
+        let is_new = if anew {
+            !rows.is_empty() || !known.is_empty()
+        } else {
+            rows.len() > known.len()
+        };
+        Ok(is_new.then_some(rows))
+    }
+
     /// What the vector pays now, and what was left out of it; none before the first
-    /// finalization.
-    async fn content(&self, now: f64) -> Result<Option<(Content, Vec<Dropped>)>, PipelineError> {
+    /// finalization, unless organic rewards pay somebody.
+    async fn content(
+        &self,
+        organic: &OrganicRows,
+        now: f64,
+    ) -> Result<Option<(Content, Vec<Dropped>)>, PipelineError> {
         let last_days = self.store.last_days().await?.into_iter();
-        let Some(finalized) = last_days.map(|(_, day)| day).max() else {
+        let finalized = last_days.map(|(_, day)| day).max();
+        let last_day = self.schedule.last_day(now);
+        let day = match &finalized {
+            // Not an earlier one if the clock moved back.
+            Some(finalized) => last_day.max(finalized.clone()),
+            None => last_day,
+        };
+        let sources = self.sources(&day, organic, now).await?;
+        let is_organic = || sources.iter().any(|source| source.organic_share.is_some());
+        let Some(finalized) = finalized.or_else(|| is_organic().then_some(day)) else {
             return Ok(None);
         };
-        // Not an earlier one if the clock moved back.
-        let day = self.schedule.last_day(now).max(finalized.clone());
-        let sources = self.sources(&day, now).await?;
         let (aggregated, refused) = self.aggregate(&sources).await?;
         let metagraph = self.metagraph();
         let rules = &self.config.weights;
@@ -247,3 +310,6 @@ fn on_chain(weights: &[(u16, f64)], limits: Limits, pad_with: &BTreeSet<u16>) ->
         quantised,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,12 +1,13 @@
 //! What each challenge pays now: what it told itself, or what stands in for it.
 
+use super::organic::{self, OrganicRows};
 use super::pipeline::{Pipeline, PipelineError};
-use crate::clock;
 use crate::plugins::RunState;
-use crate::sandbox::Outcome;
 use crate::sandbox::types::HotkeyWeight;
-use crate::store::FinalizationRow;
+use crate::sandbox::{Capability, Outcome};
+use crate::store::{FinalizationRow, OrganicWeights};
 use crate::weights::{ChallengeWeights, Reported};
+use crate::{clock, config};
 use proctor_sdk::ranking::repository_owner;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,7 +39,8 @@ impl Origin {
 /// Why a challenge's own weights of the last day do not count.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lack {
-    /// `empty`, `not_finalized`, `never_finalized`, or the outcome of `get-weights`.
+    /// `empty`, `not_finalized`, `never_finalized`, or the outcome of `get-weights`; of
+    /// organic rewards `empty`, `organic_stale` or `never_folded`.
     pub code: String,
     /// The same for people.
     pub message: String,
@@ -59,6 +61,10 @@ pub struct Source {
     pub lack: Option<Lack>,
     /// Hotkey → weight, in a unit of its own.
     pub weights: BTreeMap<String, f64>,
+    /// The part of the weights that organic rewards decided, above 0 to 1; none if they
+    /// decided nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub organic_share: Option<f64>,
 }
 
 impl Source {
@@ -81,9 +87,23 @@ impl Source {
 /// The code of a challenge that told weights, and paid nobody.
 const EMPTY: &str = "empty";
 
+impl Lack {
+    pub(super) fn new(code: &str, message: impl Into<String>) -> Self {
+        Lack {
+            code: code.into(),
+            message: message.into(),
+        }
+    }
+
+    /// That somebody told weights, and paid nobody.
+    pub(super) fn empty() -> Self {
+        Lack::new(EMPTY, "it paid nobody")
+    }
+}
+
 /// What a challenge came to on a day.
 #[derive(Debug, Clone)]
-struct Told {
+pub(super) struct Told {
     day: String,
     scheduled_at: f64,
     weights: Result<BTreeMap<String, f64>, Lack>,
@@ -97,10 +117,7 @@ impl Told {
             if weights.iter().any(|weight| weight.weight > 0.0) {
                 Ok(weights.into_iter().map(|w| (w.hotkey, w.weight)).collect())
             } else {
-                Err(Lack {
-                    code: EMPTY.into(),
-                    message: "it paid nobody".into(),
-                })
+                Err(Lack::empty())
             }
         } else {
             Err(Lack {
@@ -118,50 +135,100 @@ impl Told {
 
 /// When weights are asked for.
 #[derive(Debug, Clone, Copy)]
-struct When<'a> {
+pub(super) struct When<'a> {
     /// The last day that every challenge is to be through with.
-    day: &'a str,
+    pub(super) day: &'a str,
     /// The day before, which counts while that day is waited for; none if it is not.
-    waited_for: Option<&'a str>,
+    pub(super) waited_for: Option<&'a str>,
     /// Now, likewise.
-    at: f64,
+    pub(super) at: f64,
     /// Seconds for which weights stand in for later ones.
-    max_age: f64,
+    pub(super) max_age: f64,
 }
 
-/// Chooses between what a challenge `last` came to, and what it last told well.
-fn choose(
-    last: Option<Told>,
-    good: Option<Told>,
-    when: When<'_>,
-) -> (Origin, Option<String>, Option<Lack>, BTreeMap<String, f64>) {
-    let Some(last) = last else {
-        let lack = Lack {
-            code: "never_finalized".into(),
-            message: "it was not finalized on any day yet".into(),
-        };
-        return (Origin::None, None, Some(lack), BTreeMap::new());
-    };
-    let lack = match last.weights {
-        Ok(weights) if last.day.as_str() >= when.day || when.waited_for == Some(&last.day) => {
-            return (Origin::Own, Some(last.day), None, weights);
+/// The weights that count, and why they are not others.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Chosen {
+    pub(super) origin: Origin,
+    pub(super) day: Option<String>,
+    pub(super) lack: Option<Lack>,
+    pub(super) weights: BTreeMap<String, f64>,
+}
+
+impl Chosen {
+    pub(super) fn own(day: String, weights: BTreeMap<String, f64>) -> Self {
+        Chosen {
+            origin: Origin::Own,
+            day: Some(day),
+            lack: None,
+            weights,
         }
-        Ok(_) => Lack {
-            code: "not_finalized".into(),
-            message: format!("it was not finalized since {}", last.day),
-        },
-        Err(lack) => lack,
-    };
-    let fresh = good.filter(|good| when.at - good.scheduled_at <= when.max_age);
-    match fresh.map(|good| (good.day, good.weights)) {
-        Some((day, Ok(weights))) => (Origin::Fallback, Some(day), Some(lack), weights),
-        _ => (Origin::None, None, Some(lack), BTreeMap::new()),
+    }
+
+    pub(super) fn fallback(day: String, weights: BTreeMap<String, f64>, lack: Lack) -> Self {
+        Chosen {
+            origin: Origin::Fallback,
+            lack: Some(lack),
+            ..Chosen::own(day, weights)
+        }
+    }
+
+    pub(super) fn none(lack: Lack) -> Self {
+        Chosen {
+            origin: Origin::None,
+            day: None,
+            lack: Some(lack),
+            weights: BTreeMap::new(),
+        }
+    }
+
+    /// What a challenge told well, if it is fresh, else nothing.
+    pub(super) fn stand_in(good: Option<Told>, lack: Lack, when: When<'_>) -> Self {
+        let fresh = good.filter(|good| when.at - good.scheduled_at <= when.max_age);
+        match fresh.map(|good| (good.day, good.weights)) {
+            Some((day, Ok(weights))) => Chosen::fallback(day, weights, lack),
+            _ => Chosen::none(lack),
+        }
     }
 }
 
+/// Chooses between what a challenge `last` came to, and what it last told well.
+fn choose(last: Option<Told>, good: Option<Told>, when: When<'_>) -> Chosen {
+    let Some(last) = last else {
+        let message = "it was not finalized on any day yet";
+        return Chosen::none(Lack::new("never_finalized", message));
+    };
+    let lack = match last.weights {
+        Ok(weights) if last.day.as_str() >= when.day || when.waited_for == Some(&last.day) => {
+            return Chosen::own(last.day, weights);
+        }
+        Ok(_) => {
+            let message = format!("it was not finalized since {}", last.day);
+            Lack::new("not_finalized", message)
+        }
+        Err(lack) => lack,
+    };
+    Chosen::stand_in(good, lack, when)
+}
+
+/// What a challenge's record says of its weights.
+#[derive(Debug, Clone, Copy)]
+struct Terms {
+    /// Its part of the emission, in percent.
+    emission_percent: f64,
+    /// The part of that which organic rewards decide, 0 to 1.
+    organic_part: f64,
+}
+
 impl Pipeline {
-    /// What each challenge that is to run pays now, when all are to be through with `day`.
-    pub(super) async fn sources(&self, day: &str, now: f64) -> Result<Vec<Source>, PipelineError> {
+    /// What each challenge that is to run pays now, when all are to be through with `day`
+    /// and organic rewards came to `organic`.
+    pub(super) async fn sources(
+        &self,
+        day: &str,
+        organic: &OrganicRows,
+        now: f64,
+    ) -> Result<Vec<Source>, PipelineError> {
         let before = clock::day_before(day);
         let is_waited_for = now < self.schedule.finalized_at(day) + super::PATIENCE;
         let when = When {
@@ -170,7 +237,12 @@ impl Pipeline {
             at: now,
             max_age: self.config.fallback_weights.max_age_s,
         };
-        self.sources_when(self.challenges_to_run(), when).await
+        let mut sources = Vec::new();
+        for challenge in self.challenges_to_run() {
+            let row = organic.get(&challenge);
+            sources.extend(self.source(challenge, row, when).await?);
+        }
+        Ok(sources)
     }
 
     /// What each challenge pays on a day that all are through with: those that are to
@@ -185,57 +257,88 @@ impl Pipeline {
             at: self.schedule.finalized_at(day),
             max_age: self.config.fallback_weights.max_age_s,
         };
-        self.sources_when(names, when).await
+        let mut sources = Vec::new();
+        for challenge in names {
+            let until = Some(day.to_owned());
+            let row = self.store.organic_weights(challenge.clone(), until).await?;
+            sources.extend(self.source(challenge, row.as_ref(), when).await?);
+        }
+        Ok(sources)
     }
 
-    fn challenges_to_run(&self) -> BTreeSet<String> {
+    pub(super) fn challenges_to_run(&self) -> BTreeSet<String> {
         let running = self.plugins.all_running().into_iter();
         let to_run = running.filter(|(_, running)| running.state != RunState::Stopped);
         to_run.map(|(name, _)| name).collect()
     }
 
-    async fn sources_when(
+    /// What a challenge pays, with what organic rewards came to; none if it has no
+    /// record.
+    async fn source(
         &self,
-        names: BTreeSet<String>,
+        challenge: String,
+        organic: Option<&OrganicWeights>,
         when: When<'_>,
-    ) -> Result<Vec<Source>, PipelineError> {
-        let mut sources = Vec::new();
-        for challenge in names {
-            let Some(emission_percent) = self.emission_of(&challenge).await? else {
-                continue;
-            };
-            let told = async |paid| {
-                let row = self
-                    .store
-                    .last_finalization(challenge.clone(), when.day.to_owned(), paid)
-                    .await?;
-                row.map(Told::new).transpose()
-            };
-            let (origin, day, lack, weights) = choose(told(false).await?, told(true).await?, when);
-            sources.push(Source {
-                challenge,
-                emission_percent,
-                origin,
-                day,
-                lack,
-                weights,
-            });
-        }
-        Ok(sources)
+    ) -> Result<Option<Source>, PipelineError> {
+        let Some(terms) = self.terms(&challenge).await? else {
+            return Ok(None);
+        };
+        let told = async |paid| {
+            let row = self
+                .store
+                .last_finalization(challenge.clone(), when.day.to_owned(), paid)
+                .await?;
+            row.map(Told::new).transpose()
+        };
+        let (last, good) = (told(false).await?, told(true).await?);
+        let part = terms.organic_part;
+        let (chosen, organic_share) = if part <= 0.0 {
+            (choose(last, good, when), None)
+        } else if part >= 1.0 {
+            let chosen = organic::choose(organic, good, when);
+            let is_paid = chosen.origin != Origin::None;
+            (chosen, is_paid.then_some(1.0))
+        } else {
+            let organic = organic::choose(organic, None, when);
+            organic::join(choose(last, good, when), organic, part)
+        };
+        Ok(Some(Source {
+            challenge,
+            emission_percent: terms.emission_percent,
+            origin: chosen.origin,
+            day: chosen.day,
+            lack: chosen.lack,
+            weights: chosen.weights,
+            organic_share,
+        }))
     }
 
-    /// What a challenge's record says of its share, in percent; none if it has none.
-    async fn emission_of(&self, challenge: &str) -> Result<Option<f64>, PipelineError> {
+    /// What a challenge's record says of its weights; none if it has none.
+    async fn terms(&self, challenge: &str) -> Result<Option<Terms>, PipelineError> {
         if let Some(plugin) = self.plugins.get(challenge) {
-            return Ok(Some(plugin.emission_percent));
+            let has = |capability| plugin.has(capability);
+            return Ok(Some(Terms {
+                emission_percent: plugin.emission_percent,
+                organic_part: organic::part(has, plugin.given.organic.weights_share),
+            }));
         }
         let record = self.store.registry_record(challenge.to_owned()).await?;
         let Some(record) = record else {
             return Ok(None);
         };
         let spec: serde_json::Value = serde_json::from_str(&record.spec)?;
-        let percent = spec.pointer("/given/emission_percent");
-        Ok(percent.and_then(serde_json::Value::as_f64))
+        let told = |pointer| spec.pointer(pointer).and_then(serde_json::Value::as_f64);
+        let Some(emission_percent) = told("/given/emission_percent") else {
+            return Ok(None);
+        };
+        let capabilities: Vec<String> = serde_json::from_str(&record.capabilities)?;
+        let has = |capability: Capability| capabilities.iter().any(|of| of == capability.name());
+        let share = told("/given/organic/weights_share");
+        let share = share.unwrap_or(config::Organic::default().weights_share);
+        Ok(Some(Terms {
+            emission_percent,
+            organic_part: organic::part(has, share),
+        }))
     }
 
     /// Who owns the repositories of the miners' last accepted commits, by hotkey.
@@ -283,9 +386,9 @@ mod tests {
             at: 22.0 * DAY + hours * 3_600.0,
             max_age: 2.0 * DAY,
         };
-        let (origin, day, lack, weights) = choose(last, good, when);
-        assert_eq!(weights.is_empty(), origin == Origin::None);
-        (origin, day, lack.map(|lack| lack.code))
+        let chosen = choose(last, good, when);
+        assert_eq!(chosen.weights.is_empty(), chosen.origin == Origin::None);
+        (chosen.origin, chosen.day, chosen.lack.map(|lack| lack.code))
     }
 
     #[test]

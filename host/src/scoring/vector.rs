@@ -1,12 +1,13 @@
 //! The weight vector of each day, once every challenge is through with it.
 
 use super::finalize::PATIENCE;
+use super::organic::pays;
 use super::pipeline::{Pipeline, PipelineError};
 use super::sources::Source;
 use crate::chain::Metagraph;
 use crate::plugins::RunState;
+use crate::sandbox::Outcome;
 use crate::sandbox::types::{HotkeyWeight, Standing};
-use crate::sandbox::{Capability, Outcome};
 use crate::store::{FinalizationRow, WeightVectorRow};
 use crate::weights::{
     Aggregated, Derivation, Limits, Miner, NoMiner, Policy, Quantised, SameMiner, aggregate,
@@ -49,9 +50,7 @@ impl Pipeline {
                 return Ok(last);
             }
             for plugin in self.plugins.active() {
-                if plugin.has(Capability::GetWeights)
-                    && self.unfinalized(&plugin, now).await?.contains(&day)
-                {
+                if pays(&plugin) && self.unfinalized(&plugin, now).await?.contains(&day) {
                     return Ok(last);
                 }
             }
