@@ -10,6 +10,7 @@ mod dev;
 mod gpu_server;
 mod ingest;
 mod metagraph;
+mod organic;
 mod plugin;
 mod registry;
 mod restore;
@@ -76,6 +77,9 @@ enum Command {
     /// Look at the weights of a host that serves, and submit them.
     #[command(subcommand)]
     Weights(weights::Weights),
+    /// Look after organic scoring of a host that serves.
+    #[command(subcommand)]
+    Organic(organic::Organic),
     /// Show who is registered on the subnet.
     Metagraph(metagraph::ShowMetagraph),
     /// Look after the database.
@@ -144,6 +148,7 @@ pub fn run() -> ExitCode {
         Command::Component(command) => command.run(),
         Command::Registry(command) => command.run(),
         Command::Weights(command) => command.run(),
+        Command::Organic(command) => command.run(),
         Command::Metagraph(command) => command.run(),
         Command::Db(command) => command.run(),
         Command::Restore(command) => command.run(),

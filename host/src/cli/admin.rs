@@ -100,16 +100,21 @@ impl Connection {
 
     /// The end of a command. With `--json` a refusal is told as JSON as well.
     pub(super) fn end(&self, result: anyhow::Result<ExitCode>) -> anyhow::Result<ExitCode> {
-        match result {
-            Err(error) if self.json => match error.downcast_ref::<Refused>() {
-                Some(Refused { problem, .. }) => {
-                    eprintln!("{}", serde_json::to_string_pretty(problem)?);
-                    Ok(ExitCode::FAILURE)
-                }
-                None => Err(error),
-            },
-            result => result,
-        }
+        end(self.json, result)
+    }
+}
+
+/// The end of a command that asked a host. As JSON a refusal is told as JSON as well.
+pub(super) fn end(json: bool, result: anyhow::Result<ExitCode>) -> anyhow::Result<ExitCode> {
+    match result {
+        Err(error) if json => match error.downcast_ref::<Refused>() {
+            Some(Refused { problem, .. }) => {
+                eprintln!("{}", serde_json::to_string_pretty(problem)?);
+                Ok(ExitCode::FAILURE)
+            }
+            None => Err(error),
+        },
+        result => result,
     }
 }
 
