@@ -26,6 +26,7 @@ mod keep;
 mod metrics;
 mod openapi_fuzz;
 mod operator;
+mod organic;
 mod plugins;
 mod registry;
 mod retry;

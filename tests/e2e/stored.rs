@@ -41,12 +41,22 @@ pub(crate) fn rows_of(world: &World, sql: &str) -> Vec<String> {
     rows(&connection, sql)
 }
 
+/// One column from the database of a host that runs.
+pub(crate) fn values<T: FromSql>(world: &World, sql: &str) -> Vec<T> {
+    let connection = open(world);
+    let mut statement = connection.prepare(sql).unwrap();
+    let values = statement.query_map([], |row| row.get(0)).unwrap();
+    values.collect::<Result<_, _>>().unwrap()
+}
+
 /// One value from the database of a host that runs.
 pub(crate) fn value<T: FromSql>(world: &World, sql: &str) -> T {
+    open(world).query_row(sql, [], |row| row.get(0)).unwrap()
+}
+
+fn open(world: &World) -> Connection {
     let path = world.data().join("proctor.sqlite");
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
-    let connection = Connection::open_with_flags(path, flags).unwrap();
-    connection.query_row(sql, [], |row| row.get(0)).unwrap()
+    Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap()
 }
 
 /// What is stored for good, with the time at which it was.

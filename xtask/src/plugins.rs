@@ -1,4 +1,4 @@
-//! Building the example challenge and its solvers into `plugins/`.
+//! Building the example challenges and their solvers into `plugins/`.
 
 use std::fs;
 use std::path::Path;
@@ -10,9 +10,9 @@ use crate::cargo::Workspace;
 use crate::progress;
 
 pub(crate) fn build(workspace: &Workspace) -> Result<()> {
-    progress("building the example challenge and its solvers");
+    progress("building the example challenges and their solvers");
     let plugins = workspace.root.join("plugins");
-    for component in workspace.build_components(&["digits", "digits-solvers"])? {
+    for component in workspace.build_components(&["completion", "digits", "digits-solvers"])? {
         let name = component
             .path
             .file_name()
