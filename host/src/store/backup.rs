@@ -10,6 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags, Row};
 use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
 use std::io;
 use std::path::Path;
 
@@ -188,7 +189,7 @@ impl Store {
     /// `with_keys`, what is not to be known yet is left out: the deployment's seed,
     /// keys of sealed commits, and the documents of validators, which hold such keys;
     /// what is sealed or hashed of secrets and tokens; and what callers of organic
-    /// scoring asked and were answered.
+    /// scoring asked and were answered, with the ids of their entries.
     ///
     /// # Errors
     ///
@@ -237,10 +238,16 @@ fn disclosed(table: &str, mut row: Map<String, Value>) -> Option<Map<String, Val
                 row.insert("salt".into(), Value::Null);
             }
         }
-        // What callers asked, and were answered, is theirs.
+        // What callers asked, and were answered, is theirs; and whoever knows the id of an
+        // entry may ask for its answer.
         "organic_entries" => {
             row.insert("sample".into(), Value::Null);
             row.insert("answer".into(), Value::Null);
+            hide(&mut row, "id");
+        }
+        "organic_iterations" => {
+            row.insert("record".into(), Value::Null);
+            hide(&mut row, "entry");
         }
         "registry_secrets" | "registry_tokens" | "idempotency_keys" => return None,
         "gpu_servers" => {
@@ -249,6 +256,13 @@ fn disclosed(table: &str, mut row: Map<String, Value>) -> Option<Map<String, Val
         _ => {}
     }
     Some(row)
+}
+
+/// Puts the SHA-256 of a text in its place: rows that have it still belong together.
+fn hide(row: &mut Map<String, Value>, column: &str) {
+    if let Some(Value::String(text)) = row.get_mut(column) {
+        *text = hex::encode(Sha256::digest(&*text));
+    }
 }
 
 /// A connection to a database that this program knows, for reading only.

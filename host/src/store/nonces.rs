@@ -12,9 +12,10 @@ const UPLOADS_KEPT_S: f64 = 86_400.0;
 
 impl Store {
     /// Takes a nonce of a hotkey. `scope` is what it is for: `miner:<challenge>`,
-    /// `upload:<challenge>`, `organic:<challenge>` or `validator`; `now` is in seconds
-    /// since the Unix epoch. Returns whether this is the first time in an hour, or in a
-    /// day for an upload; what was answered is on disk. Forgets those from before.
+    /// `upload:<challenge>`, `organic:<challenge>`, `organic` for entries whose signature
+    /// names no challenge, or `validator`; `now` is in seconds since the Unix epoch.
+    /// Returns whether this is the first time in an hour, or in a day for an upload; what
+    /// was answered is on disk. Forgets those from before.
     ///
     /// # Errors
     ///

@@ -17,6 +17,10 @@ use super::{Store, StoreError};
 use rusqlite::{Connection, OptionalExtension, Row};
 use serde::{Deserialize, Serialize};
 
+/// Seconds that an entry waits for another try at most. One that is to wait for longer
+/// does not: the clock was wrong when it was told to.
+const LONGEST_WAIT: f64 = 86_400.0;
+
 /// What became of an entry so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -79,7 +83,7 @@ pub struct EntryRow {
     pub challenge: String,
     /// The hotkey that sent it.
     pub caller: String,
-    /// What miners are asked about, JSON.
+    /// What miners are asked about, JSON; empty in a list.
     pub sample: String,
     /// A greater one is taken first where that is the policy.
     pub priority: f64,
@@ -101,7 +105,7 @@ pub struct EntryRow {
     pub code: Option<String>,
     /// The same for people.
     pub message: Option<String>,
-    /// Once it is done: what is answered to the caller, JSON.
+    /// Once it is done: what is answered to the caller, JSON; none in a list.
     pub answer: Option<String>,
 }
 
@@ -117,7 +121,8 @@ impl Store {
     }
 
     /// Entries of a challenge in a state, or in any; the newest first, with a number
-    /// below `before` if it is given, at most `limit`.
+    /// below `before` if it is given, at most `limit`. Without their samples and answers,
+    /// which may be long.
     ///
     /// # Errors
     ///
@@ -135,7 +140,9 @@ impl Store {
                 format!("AND state = '{}'", state.name())
             });
             let sql = format!(
-                "SELECT * FROM organic_entries WHERE challenge = ?1 AND seq < ?2 {which}
+                "SELECT seq, id, challenge, caller, '' AS sample, priority, received_at, state,
+                     attempts, not_before, iteration, ended_at, code, message, NULL AS answer
+                 FROM organic_entries WHERE challenge = ?1 AND seq < ?2 {which}
                  ORDER BY seq DESC LIMIT ?3"
             );
             let mut statement = connection.prepare_cached(&sql)?;

@@ -75,7 +75,7 @@ const ERRORS: &[(&str, &str)] = &[
          UNION ALL SELECT 'entry ' || id FROM organic_entries
              WHERE NOT json_valid(sample) OR NOT json_valid(ifnull(answer, 'null'))
          UNION ALL SELECT 'iteration ' || id FROM organic_iterations
-             WHERE NOT json_valid(ifnull(record, 'null'))
+             WHERE NOT json_valid(summary) OR NOT json_valid(ifnull(record, 'null'))
          UNION ALL SELECT 'organic weights ' || challenge || '/' || day FROM organic_weights
              WHERE NOT json_valid(weights)",
     ),
@@ -348,6 +348,10 @@ mod tests {
             ),
             ("UPDATE organic_counts SET entries = 2", "miscounted"),
             ("UPDATE organic_entries SET sample = '['", "malformed JSON"),
+            (
+                "UPDATE organic_iterations SET summary = '['",
+                "malformed JSON",
+            ),
             (
                 "INSERT INTO organic_weights VALUES ('c', 'today', 1, '{}')",
                 "that are none",

@@ -38,6 +38,8 @@ CREATE TABLE organic_entries (
         CHECK (state IN ('queued', 'leased', 'done', 'dropped', 'failed')),
     -- Iterations with it that ended by themselves.
     attempts    INTEGER NOT NULL DEFAULT 0,
+    -- Iterations with it that the end of the host cut short.
+    interrupted INTEGER NOT NULL DEFAULT 0,
     -- When it may be tried again; 0 if at any time.
     not_before  REAL NOT NULL DEFAULT 0,
     -- The last iteration with it.
@@ -98,7 +100,9 @@ CREATE TABLE organic_iterations (
     engine     TEXT NOT NULL,
     -- Entries that were queued once it had its own.
     queue_size INTEGER NOT NULL,
-    -- What it came to, JSON.
+    -- What anybody may know of what it came to, JSON.
+    summary    TEXT NOT NULL DEFAULT '{}',
+    -- All that it came to, JSON; last, for it is long, and kept for a shorter time.
     record     TEXT,
     CHECK ((entry IS NULL) <> (dataset IS NULL))
 ) STRICT;
@@ -106,6 +110,8 @@ CREATE INDEX organic_iterations_by_challenge ON organic_iterations (challenge);
 CREATE INDEX organic_iterations_running ON organic_iterations (id) WHERE state = 'running';
 CREATE INDEX organic_iterations_by_end ON organic_iterations (challenge, ended_at)
     WHERE ended_at IS NOT NULL;
+CREATE INDEX organic_iterations_with_record ON organic_iterations (challenge, ended_at)
+    WHERE record IS NOT NULL;
 -- An entry is in one iteration at a time, and in none after one that it is done by.
 CREATE UNIQUE INDEX organic_iterations_of_entry ON organic_iterations (entry)
     WHERE state IN ('running', 'done');

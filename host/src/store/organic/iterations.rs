@@ -1,11 +1,14 @@
 //! Iterations: each begins and ends in one transaction, with all that belongs to it.
 
 use super::queue::count;
-use super::{EntryRow, EntryState, changed, loops, one, weights};
+use super::{EntryRow, EntryState, LONGEST_WAIT, changed, loops, one, weights};
 use crate::config::Sampling;
 use crate::store::{Store, StoreError};
 use rusqlite::{Connection, OptionalExtension, Row};
 use std::collections::BTreeMap;
+
+/// How often the end of the host may cut an entry short, before that is laid to the entry.
+pub(super) const MAX_INTERRUPTED: u32 = 10;
 
 /// An iteration that is to begin.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,7 +54,10 @@ pub struct Begun {
 pub struct Completed {
     /// Which one.
     pub id: i64,
-    /// What it came to, JSON.
+    /// What anybody may know of what it came to, a JSON object: nothing of the sample, nor
+    /// the id of the entry, by which its answer is had.
+    pub summary: String,
+    /// All that it came to, JSON.
     pub record: String,
     /// Now, in seconds since the Unix epoch.
     pub ended_at: f64,
@@ -74,13 +80,18 @@ pub struct Failed {
     pub code: String,
     /// Why, for people.
     pub message: String,
-    /// What it came to, JSON.
+    /// What anybody may know of what it came to, as of one that is done.
+    pub summary: String,
+    /// All that it came to, JSON.
     pub record: String,
     /// Now, in seconds since the Unix epoch.
     pub ended_at: f64,
     /// From when on its entry may be tried again, in seconds since the Unix epoch; none
     /// if it may not.
     pub again_at: Option<f64>,
+    /// Whether that was one of the times that its entry is tried; if not, the entry may be
+    /// tried again however often it was.
+    pub counts: bool,
     /// How often an entry is tried.
     pub max_attempts: u32,
 }
@@ -98,8 +109,8 @@ impl Store {
     }
 
     /// Ends an iteration that is done, and its entry with it; has the next one go on from
-    /// its state; and notes the weights of the day, unless later ones are noted. False,
-    /// and nothing has changed, if it does not run any more.
+    /// its state; and notes the weights of the day in place of those before. False, and
+    /// nothing has changed, if it does not run any more.
     ///
     /// # Errors
     ///
@@ -120,8 +131,9 @@ impl Store {
     }
 
     /// Ends the iterations that a host ran when it ended, as `interrupted`, and has their
-    /// entries queued again, which does not count as a try. For the start of a host: none
-    /// may run. Returns how many iterations there were.
+    /// entries queued again, which does not count as a try; but an entry that this befell
+    /// ten times fails, for it may be what ends the host. For the start of a host: none may
+    /// run. Returns how many iterations there were.
     ///
     /// # Errors
     ///
@@ -185,36 +197,51 @@ fn pick(
     new: &NewIteration,
     queued: u64,
 ) -> Result<Option<String>, StoreError> {
+    let too_far = new.started_at + LONGEST_WAIT;
     let (due, skipped) = match new.sampling {
         // The sign keeps SQLite from another index, by which it would sort them all.
-        Sampling::Priority => ("+not_before <= ?2 ORDER BY priority DESC, seq", 0),
+        Sampling::Priority => (
+            "(+not_before <= ?2 OR +not_before > ?3) ORDER BY priority DESC, seq",
+            0,
+        ),
         Sampling::Uniform => {
             // Few wait for another try. Those that may be tried are many.
             let sql = "SELECT count(*) FROM organic_entries
                        WHERE challenge = ?1 AND state = 'queued' AND not_before > ?2";
-            let waiting: u64 = connection
-                .prepare_cached(sql)?
-                .query_row((&new.challenge, new.started_at), |row| row.get(0))?;
-            match new.random.checked_rem(queued.saturating_sub(waiting)) {
-                Some(skipped) => ("not_before <= ?2 ORDER BY not_before, seq", skipped),
+            let mut statement = connection.prepare_cached(sql)?;
+            let mut after = |at: f64| -> Result<u64, StoreError> {
+                Ok(statement.query_row((&new.challenge, at), |row| row.get(0))?)
+            };
+            let due = queued.saturating_sub(after(new.started_at)?);
+            match new.random.checked_rem(due + after(too_far)?) {
+                Some(skipped) if skipped < due => {
+                    ("not_before <= ?2 ORDER BY not_before, seq", skipped)
+                }
+                Some(skipped) => (
+                    "not_before > ?3 ORDER BY not_before, seq",
+                    skipped.saturating_sub(due),
+                ),
                 None => return Ok(None),
             }
         }
     };
     let sql = format!(
         "SELECT id FROM organic_entries
-         WHERE challenge = ?1 AND state = 'queued' AND {due} LIMIT 1 OFFSET ?3"
+         WHERE challenge = ?1 AND state = 'queued' AND {due} LIMIT 1 OFFSET ?4"
     );
     let mut statement = connection.prepare_cached(&sql)?;
-    let found = statement.query_row((&new.challenge, new.started_at, skipped), |row| row.get(0));
+    let parameters = (&new.challenge, new.started_at, too_far, skipped);
+    let found = statement.query_row(parameters, |row| row.get(0));
     Ok(found.optional()?)
 }
 
 fn complete(connection: &Connection, done: &Completed) -> Result<bool, StoreError> {
-    let sql = "UPDATE organic_iterations SET state = 'done', ended_at = ?2, record = ?3
+    let sql = "UPDATE organic_iterations SET state = 'done', ended_at = ?2, summary = ?3,
+                   record = ?4
                WHERE id = ?1 AND state = 'running' RETURNING challenge, entry";
     let mut statement = connection.prepare_cached(sql)?;
-    let ended = statement.query_row((done.id, done.ended_at, &done.record), of);
+    let parameters = (done.id, done.ended_at, &done.summary, &done.record);
+    let ended = statement.query_row(parameters, of);
     let Some((challenge, entry)) = ended.optional()? else {
         return Ok(false);
     };
@@ -242,7 +269,8 @@ fn complete(connection: &Connection, done: &Completed) -> Result<bool, StoreErro
 
 fn fail(connection: &Connection, failed: &Failed) -> Result<Option<EntryState>, StoreError> {
     let sql = "UPDATE organic_iterations
-               SET state = 'failed', ended_at = ?2, code = ?3, message = ?4, record = ?5
+               SET state = 'failed', ended_at = ?2, code = ?3, message = ?4, summary = ?5,
+                   record = ?6
                WHERE id = ?1 AND state = 'running' RETURNING challenge, entry";
     let mut statement = connection.prepare_cached(sql)?;
     let ended = statement.query_row(
@@ -251,6 +279,7 @@ fn fail(connection: &Connection, failed: &Failed) -> Result<Option<EntryState>, 
             failed.ended_at,
             &failed.code,
             &failed.message,
+            &failed.summary,
             &failed.record,
         ),
         of,
@@ -262,10 +291,11 @@ fn fail(connection: &Connection, failed: &Failed) -> Result<Option<EntryState>, 
     let Some(entry) = entry else {
         return Ok(None);
     };
-    let sql = "UPDATE organic_entries SET attempts = attempts + 1, code = ?3, message = ?4,
-                   state = iif(?5 IS NOT NULL AND attempts + 1 < ?6, 'queued', 'failed'),
+    let sql = "UPDATE organic_entries SET attempts = attempts + ?8, code = ?3, message = ?4,
+                   state = iif(?5 IS NOT NULL AND (NOT ?8 OR attempts + 1 < ?6),
+                       'queued', 'failed'),
                    not_before = ifnull(?5, not_before),
-                   ended_at = iif(?5 IS NOT NULL AND attempts + 1 < ?6, NULL, ?7)
+                   ended_at = iif(?5 IS NOT NULL AND (NOT ?8 OR attempts + 1 < ?6), NULL, ?7)
                WHERE id = ?1 AND iteration = ?2 AND state = 'leased' RETURNING *";
     let row = one(
         connection,
@@ -278,6 +308,7 @@ fn fail(connection: &Connection, failed: &Failed) -> Result<Option<EntryState>, 
             failed.again_at,
             failed.max_attempts,
             failed.ended_at,
+            failed.counts,
         ),
     )?;
     held(row.is_some(), failed.id)?;
@@ -292,10 +323,16 @@ fn take_back(connection: &Connection, now: f64) -> Result<u64, StoreError> {
     let mut statement = connection.prepare_cached(sql)?;
     let interrupted = statement.query_map([now], of)?;
     let interrupted: Vec<_> = interrupted.collect::<Result<_, _>>()?;
-    let sql = "UPDATE organic_entries SET state = 'queued' WHERE id = ?1 AND state = 'leased'";
+    let sql = "UPDATE organic_entries SET interrupted = interrupted + 1,
+                   state = iif(interrupted + 1 < ?2, 'queued', 'failed'),
+                   ended_at = iif(interrupted + 1 < ?2, NULL, ?3),
+                   code = iif(interrupted + 1 < ?2, code, 'interrupted'),
+                   message = iif(interrupted + 1 < ?2, message,
+                       'the host ended each time while it was tried')
+               WHERE id = ?1 AND state = 'leased'";
     let mut statement = connection.prepare_cached(sql)?;
     for (challenge, entry) in &interrupted {
-        statement.execute([entry])?;
+        statement.execute((entry, MAX_INTERRUPTED, now))?;
         changed(connection, challenge, now)?;
     }
     Ok(interrupted.len() as u64)

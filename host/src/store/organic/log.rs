@@ -63,7 +63,11 @@ pub struct IterationRow {
     pub engine: String,
     /// Entries that were queued once it had its own.
     pub queue_size: u64,
-    /// What it came to, JSON; none while it runs and if it was interrupted.
+    /// What anybody may know of what it came to, a JSON object; an empty one while it runs
+    /// and if it was interrupted.
+    pub summary: String,
+    /// All that it came to, JSON; none while it runs, if it was interrupted, once it is
+    /// kept no more, and in a list.
     pub record: Option<String>,
 }
 
@@ -84,7 +88,7 @@ impl Store {
     }
 
     /// Iterations of a challenge, the newest first: those with a number below `before` if
-    /// it is given, at most `limit`.
+    /// it is given, at most `limit`. Without their records, which are long.
     ///
     /// # Errors
     ///
@@ -96,7 +100,10 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<IterationRow>, StoreError> {
         self.read(move |connection| {
-            let sql = "SELECT * FROM organic_iterations WHERE challenge = ?1 AND id < ?2
+            let sql = "SELECT id, challenge, entry, dataset, started_at, ended_at, state, code,
+                           message, plugin, settings, engine, queue_size, summary,
+                           NULL AS record
+                       FROM organic_iterations WHERE challenge = ?1 AND id < ?2
                        ORDER BY id DESC LIMIT ?3";
             let mut statement = connection.prepare_cached(sql)?;
             let mut rows = statement.query((challenge, before.unwrap_or(i64::MAX), limit))?;
@@ -127,6 +134,7 @@ fn row(row: &Row<'_>) -> Result<IterationRow, StoreError> {
         settings: row.get("settings")?,
         engine: row.get("engine")?,
         queue_size: row.get("queue_size")?,
+        summary: row.get("summary")?,
         record: row.get("record")?,
     })
 }

@@ -58,6 +58,39 @@ impl Store {
         .await
     }
 
+    /// Has the next iteration of a challenge go on from no state, as the first did. What
+    /// its miners are paid stays until then. An iteration that runs may still write the
+    /// state that it began to fold: hold its folding off.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    pub async fn organic_reset(&self, challenge: String, now: f64) -> Result<LoopRow, StoreError> {
+        self.write(move |tx| {
+            changed(tx, &challenge, now)?;
+            let sql = "UPDATE organic_loops SET state = NULL WHERE challenge = ?1";
+            tx.prepare_cached(sql)?.execute([&challenge])?;
+            find(tx, &challenge)
+        })
+        .await
+    }
+
+    /// The challenges that anything of organic scoring is known of, whether they are
+    /// active or not; by name.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    pub async fn organic_challenges(&self) -> Result<Vec<String>, StoreError> {
+        self.read(|connection| {
+            let sql = "SELECT challenge FROM organic_loops ORDER BY challenge";
+            let mut statement = connection.prepare_cached(sql)?;
+            let names = statement.query_map([], |row| row.get(0))?;
+            Ok(names.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
     /// Counts a challenge's steps.
     ///
     /// # Errors

@@ -1,11 +1,13 @@
 //! The queue: what comes in, what has to go, and what is kept no more.
 
-use super::{EntryRow, EntryState, changed, one};
+use super::{EntryRow, EntryState, LONGEST_WAIT, changed, one};
 use crate::store::{Store, StoreError};
 use rusqlite::{Connection, OptionalExtension};
 
-/// Rows that are deleted in one transaction: others want to write as well.
-const AT_ONCE: u64 = 500;
+/// Entries that are deleted in one transaction: others want to write as well.
+const ENTRIES_AT_ONCE: u64 = 100;
+/// The same of iterations and their records, which are longer.
+const ITERATIONS_AT_ONCE: u64 = 25;
 
 /// An entry that was admitted.
 #[derive(Debug, Clone, PartialEq)]
@@ -79,6 +81,15 @@ pub struct OrganicQueue {
     pub failed: u64,
 }
 
+impl OrganicQueue {
+    /// Whether an entry may be tried, at a time in seconds since the Unix epoch.
+    #[must_use]
+    pub fn is_ready(&self, now: f64) -> bool {
+        let may = |at| at <= now || at > now + LONGEST_WAIT;
+        self.queued > 0 && self.next_at.is_none_or(may)
+    }
+}
+
 impl Store {
     /// Queues an entry, unless the same content was received within the time and is
     /// queued, in an iteration or done, or its caller has too many. If the queue is full,
@@ -95,16 +106,12 @@ impl Store {
     }
 
     /// How long a challenge's queue is, and what became of its entries. Costs the same
-    /// however many there are. `now` is not looked at yet.
+    /// however many there are.
     ///
     /// # Errors
     ///
     /// See [`StoreError`].
-    pub async fn organic_queue(
-        &self,
-        challenge: String,
-        _now: f64,
-    ) -> Result<OrganicQueue, StoreError> {
+    pub async fn organic_queue(&self, challenge: String) -> Result<OrganicQueue, StoreError> {
         self.read(move |connection| {
             let transaction = connection.unchecked_transaction()?;
             queue(&transaction, &challenge)
@@ -124,8 +131,8 @@ impl Store {
         now: f64,
     ) -> Result<Option<EntryRow>, StoreError> {
         self.write(move |tx| {
-            let sql = "UPDATE organic_entries SET state = 'queued', attempts = 0, not_before = 0,
-                           ended_at = NULL, code = NULL, message = NULL
+            let sql = "UPDATE organic_entries SET state = 'queued', attempts = 0, interrupted = 0,
+                           not_before = 0, ended_at = NULL, code = NULL, message = NULL
                        WHERE id = ?1 AND state IN ('failed', 'dropped') RETURNING *";
             if let Some(row) = one(tx, sql, [&id])? {
                 changed(tx, &row.challenge, now)?;
@@ -136,13 +143,20 @@ impl Store {
         .await
     }
 
-    /// Deletes entries and iterations of a challenge that ended before a time, in seconds
-    /// since the Unix epoch; a few hundred in one transaction. Returns how many.
+    /// Deletes entries and iterations of a challenge that ended before a time, and the
+    /// records of iterations that ended before another, both in seconds since the Unix
+    /// epoch; a few in one transaction. Returns how many entries and iterations there
+    /// were.
     ///
     /// # Errors
     ///
     /// See [`StoreError`]; some may be deleted then.
-    pub async fn organic_forget(&self, challenge: String, before: f64) -> Result<u64, StoreError> {
+    pub async fn organic_forget(
+        &self,
+        challenge: String,
+        before: f64,
+        records_before: f64,
+    ) -> Result<u64, StoreError> {
         let entries = "DELETE FROM organic_entries WHERE seq IN (
                            SELECT seq FROM organic_entries
                            WHERE challenge = ?1 AND ended_at < ?2
@@ -151,22 +165,41 @@ impl Store {
                               SELECT id FROM organic_iterations
                               WHERE challenge = ?1 AND ended_at < ?2 AND state <> 'running'
                               LIMIT ?3)";
-        let mut gone = 0;
-        for sql in [entries, iterations] {
-            loop {
-                let challenge = challenge.clone();
-                let deleted = self.write(move |tx| {
-                    let mut statement = tx.prepare_cached(sql)?;
-                    Ok(statement.execute((challenge, before, AT_ONCE))? as u64)
-                });
-                let deleted = deleted.await?;
-                gone += deleted;
-                if deleted < AT_ONCE {
-                    break;
-                }
+        let records = "UPDATE organic_iterations SET record = NULL WHERE id IN (
+                           SELECT id FROM organic_iterations
+                           WHERE challenge = ?1 AND ended_at < ?2 AND record IS NOT NULL
+                           LIMIT ?3)";
+        let gone = self.in_parts(entries, &challenge, before, ENTRIES_AT_ONCE);
+        let mut gone = gone.await?;
+        let ended = self.in_parts(iterations, &challenge, before, ITERATIONS_AT_ONCE);
+        gone += ended.await?;
+        let emptied = self.in_parts(records, &challenge, records_before, ITERATIONS_AT_ONCE);
+        emptied.await?;
+        Ok(gone)
+    }
+
+    /// Runs a statement, each time in a transaction of its own, until it finds no more
+    /// rows. Returns how many it found.
+    async fn in_parts(
+        &self,
+        sql: &'static str,
+        challenge: &str,
+        before: f64,
+        at_once: u64,
+    ) -> Result<u64, StoreError> {
+        let mut all = 0;
+        loop {
+            let challenge = challenge.to_owned();
+            let some = self.write(move |tx| {
+                let mut statement = tx.prepare_cached(sql)?;
+                Ok(statement.execute((challenge, before, at_once))? as u64)
+            });
+            let some = some.await?;
+            all += some;
+            if some < at_once {
+                return Ok(all);
             }
         }
-        Ok(gone)
     }
 }
 

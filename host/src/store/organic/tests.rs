@@ -2,7 +2,9 @@
 
 mod backup;
 mod iterations;
+mod log;
 mod model;
+mod pick;
 mod queue;
 
 use super::*;
@@ -69,6 +71,7 @@ async fn begin(store: &Store, started_at: f64) -> Begun {
 fn completed(id: i64, ended_at: f64) -> Completed {
     Completed {
         id,
+        summary: "{\"asked\":2}".to_owned(),
         record: "{}".to_owned(),
         ended_at,
         answer: Some("{\"answer\":1}".to_owned()),
@@ -83,11 +86,25 @@ fn failed(id: i64, ended_at: f64, again_at: Option<f64>) -> Failed {
         id,
         code: "timeout".to_owned(),
         message: "it took too long".to_owned(),
-        record: "{}".to_owned(),
+        summary: "{\"asked\":3}".to_owned(),
+        record: "[]".to_owned(),
         ended_at,
         again_at,
+        counts: true,
         max_attempts: 3,
     }
+}
+
+/// A sample of `facts` whose iteration began and is done.
+async fn made(store: &Store, ended_at: f64) -> i64 {
+    let synthetic = NewIteration {
+        dataset: Some("facts".to_owned()),
+        ..next(1.0)
+    };
+    let begun = store.organic_begin(synthetic).await.unwrap().unwrap();
+    let done = store.organic_complete(completed(begun.id, ended_at));
+    assert!(done.await.unwrap());
+    begun.id
 }
 
 async fn entry_of(store: &Store, id: &str) -> EntryRow {
@@ -99,7 +116,7 @@ async fn state_of(store: &Store, id: &str) -> EntryState {
 }
 
 async fn queue_of(store: &Store) -> OrganicQueue {
-    store.organic_queue("c".to_owned(), 0.0).await.unwrap()
+    store.organic_queue("c".to_owned()).await.unwrap()
 }
 
 #[test]

@@ -47,7 +47,8 @@ impl Store {
     }
 }
 
-/// Notes the weights of a day, unless later ones are noted.
+/// Notes the weights of a day, in place of those before: what was folded last counts,
+/// whatever the clock said.
 pub(super) fn put(
     connection: &Connection,
     challenge: &str,
@@ -56,8 +57,7 @@ pub(super) fn put(
     weights: &BTreeMap<String, f64>,
 ) -> Result<(), StoreError> {
     let sql = "INSERT INTO organic_weights (challenge, day, at, weights) VALUES (?1, ?2, ?3, ?4)
-               ON CONFLICT DO UPDATE SET at = excluded.at, weights = excluded.weights
-                   WHERE excluded.at >= at";
+               ON CONFLICT DO UPDATE SET at = excluded.at, weights = excluded.weights";
     let weights = serde_json::to_string(weights)?;
     let mut statement = connection.prepare_cached(sql)?;
     statement.execute((challenge, day, at, weights))?;

@@ -89,6 +89,8 @@ async fn every_change_is_backed_up() {
     look("a failure").await;
     store.organic_retry("a".to_owned(), 1.0).await.unwrap();
     look("another try").await;
+    store.organic_reset("c".to_owned(), 1.0).await.unwrap();
+    look("a reset").await;
     let begun = begin(&store, 1.0).await;
     look("a begin").await;
     store.organic_take_back(1.0).await.unwrap();
@@ -113,24 +115,45 @@ async fn every_change_is_backed_up() {
 #[tokio::test]
 async fn what_callers_asked_is_not_exported_unless_secrets_are() {
     let (directory, store) = store();
-    add(&store, new("a", 1.0)).await;
+    let entry = NewEntry {
+        id: "secret-id".to_owned(),
+        sample: "{\"of\":\"secret-sample\"}".to_owned(),
+        ..new("a", 1.0)
+    };
+    add(&store, entry).await;
     let begun = begin(&store, 2.0).await;
-    store
-        .organic_complete(completed(begun.id, 3.0))
-        .await
-        .unwrap();
-    for (with_keys, shown) in [(false, false), (true, true)] {
-        let mut found = 0;
+    let done = Completed {
+        record: "{\"entry\":\"secret-id\",\"sample\":\"secret-sample\"}".to_owned(),
+        answer: Some("{\"answer\":\"secret-answer\"}".to_owned()),
+        ..completed(begun.id, 3.0)
+    };
+    assert!(store.organic_complete(done).await.unwrap());
+    let export = |with_keys| {
+        let mut rows = BTreeMap::new();
         let path = directory.path().join("db");
         let exported = Store::export(&path, with_keys, |table, row| {
-            if table == "organic_entries" {
-                found += 1;
-                assert_eq!(row["sample"].is_string(), shown);
-                assert_eq!(row["answer"].is_string(), shown);
-            }
+            rows.entry(table.to_owned())
+                .or_insert_with(Vec::new)
+                .push(row);
             Ok(())
         });
         exported.unwrap().unwrap();
-        assert_eq!(found, 1);
+        rows
+    };
+    let all = serde_json::to_string(&export(true)).unwrap();
+    for secret in ["secret-id", "secret-sample", "secret-answer"] {
+        assert!(all.contains(secret), "{secret} is looked for in vain");
     }
+    let rows = export(false);
+    let told = serde_json::to_string(&rows).unwrap();
+    assert!(!told.contains("secret"), "{told}");
+    // printf secret-id | sha256sum
+    let hidden = "2d4e223a1833d38ff89ba7abbfbd41df79b1680333e31d4e04618bcfa10059dd";
+    assert_eq!(rows["organic_entries"][0]["id"], hidden);
+    let iteration = &rows["organic_iterations"][0];
+    assert_eq!(iteration["entry"], hidden);
+    assert_eq!(iteration["summary"], "{\"asked\":2}");
+
+    made(&store, 4.0).await;
+    assert!(export(false)["organic_iterations"][1]["entry"].is_null());
 }

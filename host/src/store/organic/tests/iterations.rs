@@ -1,7 +1,6 @@
 //! How iterations begin and end.
 
 use super::*;
-use std::collections::BTreeSet;
 
 #[tokio::test]
 async fn an_iteration_takes_an_entry_and_is_done_with_it_once() {
@@ -289,119 +288,75 @@ async fn what_the_end_of_the_host_cut_short_is_queued_again_and_not_counted() {
 }
 
 #[tokio::test]
-async fn each_that_may_be_tried_is_as_likely_as_the_others() {
+async fn a_failure_that_does_not_count_leaves_the_attempts_as_they_are() {
     let (_directory, store) = store();
-    let mut ids = BTreeSet::new();
-    for i in 0..9 {
-        add(&store, new(&i.to_string(), 1.0)).await;
-    }
-    // Two are to wait: the oldest, and one that had waited before.
-    for again_at in [50.0, 60.0] {
-        let begun = begin(&store, 2.0).await;
-        store
-            .organic_fail(failed(begun.id, 3.0, Some(again_at)))
-            .await
-            .unwrap();
-    }
-    let mut drawn: BTreeMap<String, u32> = BTreeMap::new();
-    for random in (0..14).chain([u64::MAX]) {
-        let any = NewIteration {
-            sampling: Sampling::Uniform,
-            random,
-            ..next(10.0)
-        };
-        let begun = store.organic_begin(any).await.unwrap().unwrap();
-        assert_eq!(begun.queue_size, 8);
-        let id = begun.entry.unwrap().id;
-        if random < 14 {
-            *drawn.entry(id.clone()).or_default() += 1;
-        }
-        ids.insert(id);
-        store.organic_take_back(11.0).await.unwrap();
-    }
-    let all: BTreeSet<_> = (2..9).map(|i| i.to_string()).collect();
-    assert_eq!(ids, all);
-    assert!(drawn.values().all(|times| *times == 2), "{drawn:?}");
-}
-
-#[tokio::test]
-async fn the_greatest_priority_is_first_and_of_these_the_oldest() {
-    let (_directory, store) = store();
-    for (id, priority) in [
-        ("a", -1.0),
-        ("b", 2.5),
-        ("d", 0.0),
-        ("e", 2.5),
-        ("f", 1e300),
+    add(&store, new("a", 1.0)).await;
+    let mut ends = Vec::new();
+    for (counts, again_at) in [
+        (true, Some(2.0)),
+        (true, Some(2.0)),
+        (false, Some(2.0)),
+        (false, Some(2.0)),
+        (false, None),
     ] {
-        let entry = NewEntry {
-            priority,
-            ..new(id, 1.0)
+        let begun = begin(&store, 2.0).await;
+        let failure = Failed {
+            counts,
+            ..failed(begun.id, 2.0, again_at)
         };
-        add(&store, entry).await;
+        let state = store.organic_fail(failure).await.unwrap().unwrap();
+        let row = entry_of(&store, "a").await;
+        assert_eq!(row.state, state);
+        assert_eq!(row.ended_at.is_some(), state.is_end());
+        ends.push((state, row.attempts));
     }
-    let first = begin(&store, 2.0).await;
-    assert_eq!(first.entry.unwrap().id, "f");
-    store
-        .organic_fail(failed(first.id, 3.0, Some(50.0)))
-        .await
-        .unwrap();
-    for id in ["b", "e", "d", "a"] {
-        assert_eq!(begin(&store, 10.0).await.entry.unwrap().id, id, "f waits");
-    }
-    assert_eq!(begin(&store, 50.0).await.entry.unwrap().id, "f");
+    use EntryState::{Failed as Ended, Queued};
+    assert_eq!(
+        ends,
+        [
+            (Queued, 1),
+            (Queued, 2),
+            (Queued, 2),
+            (Queued, 2),
+            (Ended, 2)
+        ]
+    );
+    store.organic_retry("a".to_owned(), 3.0).await.unwrap();
+    let begun = begin(&store, 3.0).await;
+    let fewer = Failed {
+        counts: false,
+        max_attempts: 0,
+        ..failed(begun.id, 3.0, Some(3.0))
+    };
+    assert_eq!(store.organic_fail(fewer).await.unwrap(), Some(Queued));
 }
 
 #[tokio::test]
-async fn the_weights_of_a_day_are_the_last_ones_and_do_not_go_back() {
+async fn an_entry_that_is_cut_short_ten_times_fails_until_an_operator_has_it_tried_again() {
     let (_directory, store) = store();
-    let done = async |day: &str, ended_at| {
-        let synthetic = NewIteration {
-            dataset: Some("facts".to_owned()),
-            ..next(1.0)
-        };
-        let begun = store.organic_begin(synthetic).await.unwrap().unwrap();
-        let completed = Completed {
-            day: day.to_owned(),
-            weights: BTreeMap::from([("m".to_owned(), ended_at)]),
-            ..completed(begun.id, ended_at)
-        };
-        assert!(store.organic_complete(completed).await.unwrap());
-    };
-    let of = async |until: Option<&str>| {
-        let found = store.organic_weights("c".to_owned(), until.map(str::to_owned));
-        found.await.unwrap().map(|found| {
-            assert_eq!(found.weights["m"], found.at);
-            (found.day, found.at)
-        })
-    };
-    assert_eq!(of(None).await, None);
-    done("2026-08-20", 10.1).await;
-    done("2026-08-20", 12.7).await;
-    done("2026-08-20", 11.0).await;
-    done("2026-08-22", 20.0).await;
-    let day = |day: &str, at| Some((day.to_owned(), at));
-    assert_eq!(of(None).await, day("2026-08-22", 20.0));
-    assert_eq!(of(Some("2026-08-22")).await, day("2026-08-22", 20.0));
-    assert_eq!(of(Some("2026-08-21")).await, day("2026-08-20", 12.7));
-    assert_eq!(of(Some("2026-08-19")).await, None);
-    let elsewhere = store.organic_weights("other".to_owned(), None);
-    assert_eq!(elsewhere.await.unwrap(), None);
-}
-
-#[tokio::test]
-async fn iterations_are_paged_from_the_newest() {
-    let (_directory, store) = store();
-    for id in ["a", "b", "d"] {
-        add(&store, new(id, 1.0)).await;
-        begin(&store, 2.0).await;
+    for round in 0..2 {
+        match round {
+            0 => add(&store, new("a", 1.0)).await,
+            _ => {
+                let row = store.organic_retry("a".to_owned(), 2.0).await.unwrap();
+                assert_eq!(row.unwrap().code, None);
+            }
+        }
+        for time in 1..=10 {
+            let begun = begin(&store, 2.0).await;
+            assert_eq!(begun.entry.unwrap().id, "a", "{time}");
+            assert_eq!(store.organic_take_back(3.0).await.unwrap(), 1);
+            let row = entry_of(&store, "a").await;
+            assert_eq!(row.attempts, 0);
+            if time < 10 {
+                assert_eq!((row.state, row.ended_at), (EntryState::Queued, None));
+                assert_eq!(row.code, None);
+            }
+        }
+        let row = entry_of(&store, "a").await;
+        assert_eq!((row.state, row.ended_at), (EntryState::Failed, Some(3.0)));
+        assert_eq!(row.code.as_deref(), Some("interrupted"));
+        assert!(row.message.is_some());
+        assert_eq!(store.organic_begin(next(4.0)).await.unwrap(), None);
     }
-    let page = async |before, limit| {
-        let rows = store.organic_iterations("c".to_owned(), before, limit);
-        let rows = rows.await.unwrap().into_iter();
-        rows.map(|row| row.id).collect::<Vec<_>>()
-    };
-    assert_eq!(page(None, 2).await, [3, 2]);
-    assert_eq!(page(Some(2), 2).await, [1]);
-    assert_eq!(store.organic_iteration(9).await.unwrap(), None);
 }

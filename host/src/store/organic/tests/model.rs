@@ -24,6 +24,7 @@ enum Op {
     Fail {
         back: usize,
         again: bool,
+        counts: bool,
     },
     Restart,
     Retry {
@@ -43,8 +44,8 @@ fn op() -> impl Strategy<Value = Op> {
             |(uniform, random, steps, synthetic)| Op::Begin { uniform, random, steps, synthetic }
         ),
         5 => (0..4_usize).prop_map(|back| Op::Complete { back }),
-        5 => (0..4_usize, prop::bool::weighted(0.8))
-            .prop_map(|(back, again)| Op::Fail { back, again }),
+        5 => (0..4_usize, prop::bool::weighted(0.8), prop::bool::weighted(0.8))
+            .prop_map(|(back, again, counts)| Op::Fail { back, again, counts }),
         1 => Just(Op::Restart),
         2 => (0..20_usize).prop_map(|entry| Op::Retry { entry }),
         1 => prop::bool::weighted(0.3).prop_map(Op::Stop),
@@ -71,6 +72,7 @@ struct Entry {
     received_at: f64,
     state: EntryState,
     attempts: u32,
+    interrupted: u32,
     not_before: f64,
     ended_at: f64,
 }
@@ -151,6 +153,7 @@ impl Model {
                     received_at: self.now,
                     state: EntryState::Queued,
                     attempts: 0,
+                    interrupted: 0,
                     not_before: 0.0,
                     ended_at: 0.0,
                 });
@@ -230,23 +233,24 @@ impl Model {
         }
     }
 
-    async fn fail(&mut self, store: &Store, back: usize, again: bool) {
+    async fn fail(&mut self, store: &Store, back: usize, again: bool, counts: bool) {
         let Some(which) = self.recent(back) else {
             return;
         };
         let (id, entry, runs) = self.iterations[which];
         let again_at = again.then_some(self.now + RETRY_S);
-        let became = store
-            .organic_fail(failed(id, self.now, again_at))
-            .await
-            .unwrap();
+        let failure = Failed {
+            counts,
+            ..failed(id, self.now, again_at)
+        };
+        let became = store.organic_fail(failure).await.unwrap();
         self.iterations[which].2 = false;
         let Some(index) = entry.filter(|_| runs) else {
             assert_eq!(became, None);
             return;
         };
-        self.entries[index].attempts += 1;
-        if again && self.entries[index].attempts < 3 {
+        self.entries[index].attempts += u32::from(counts);
+        if again && (!counts || self.entries[index].attempts < 3) {
             self.entries[index].not_before = self.now + RETRY_S;
             self.entries[index].state = EntryState::Queued;
         } else {
@@ -262,7 +266,13 @@ impl Model {
         for iteration in running {
             iteration.2 = false;
             if let Some(index) = iteration.1 {
-                self.entries[index].state = EntryState::Queued;
+                let entry = &mut self.entries[index];
+                entry.interrupted += 1;
+                entry.state = match entry.interrupted < 10 {
+                    true => EntryState::Queued,
+                    false => EntryState::Failed,
+                };
+                entry.ended_at = self.now;
             }
         }
     }
@@ -277,6 +287,7 @@ impl Model {
                 assert_eq!(row.map(|row| row.state), Some(EntryState::Queued));
                 entry.state = EntryState::Queued;
                 entry.attempts = 0;
+                entry.interrupted = 0;
                 entry.not_before = 0.0;
             }
             None => assert_eq!(row, None),
@@ -285,7 +296,8 @@ impl Model {
 
     async fn forget(&mut self, store: &Store) {
         let before = self.now - KEPT_S;
-        store.organic_forget("c".to_owned(), before).await.unwrap();
+        let forget = store.organic_forget("c".to_owned(), before, self.now);
+        forget.await.unwrap();
         let gone = self
             .kept()
             .filter(|(_, e)| e.state.is_end() && e.ended_at < before);
@@ -355,7 +367,11 @@ async fn run(ops: Vec<Op>) {
                 model.begin(&store, uniform, random, steps, synthetic).await;
             }
             Op::Complete { back } => model.complete(&store, back).await,
-            Op::Fail { back, again } => model.fail(&store, back, again).await,
+            Op::Fail {
+                back,
+                again,
+                counts,
+            } => model.fail(&store, back, again, counts).await,
             Op::Restart => {
                 drop(store);
                 store = open(&directory);

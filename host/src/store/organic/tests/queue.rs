@@ -314,7 +314,7 @@ async fn only_what_ended_is_forgotten() {
         ..new("elsewhere", 1.0)
     };
     add(&store, elsewhere).await;
-    let forget = |challenge: &str, before| store.organic_forget(challenge.to_owned(), before);
+    let forget = |challenge: &str, before| store.organic_forget(challenge.to_owned(), before, 0.0);
     assert_eq!(forget("other", 99.0).await.unwrap(), 0);
     assert_eq!(
         forget("c", 10.0).await.unwrap(),
@@ -358,7 +358,73 @@ async fn more_is_forgotten_than_one_transaction_deletes() {
     });
     fill.await.unwrap();
     assert_eq!(queue_of(&store).await.dropped, 1_700);
-    let gone = store.organic_forget("c".to_owned(), 3.0).await.unwrap();
-    assert_eq!(gone, 1_700);
+    let gone = store.organic_forget("c".to_owned(), 3.0, 0.0);
+    assert_eq!(gone.await.unwrap(), 1_700);
     assert_eq!(queue_of(&store).await, OrganicQueue::default());
+}
+
+#[tokio::test]
+async fn records_are_forgotten_sooner_than_their_iterations() {
+    let (_directory, store) = store();
+    let mut ids = Vec::new();
+    for _ in 0..60 {
+        ids.push(made(&store, 5.0).await);
+    }
+    let young = made(&store, 9.0).await;
+    add(&store, new("a", 1.0)).await;
+    let running = begin(&store, 2.0).await.id;
+    let gone = store.organic_forget("c".to_owned(), 5.0, 9.0);
+    assert_eq!(gone.await.unwrap(), 0, "all are kept");
+    let elsewhere = store.organic_forget("other".to_owned(), 99.0, 99.0);
+    assert_eq!(elsewhere.await.unwrap(), 0);
+    for id in ids {
+        let row = store.organic_iteration(id).await.unwrap().unwrap();
+        assert_eq!(row.record, None, "{id}");
+        assert_eq!(row.summary, "{\"asked\":2}", "{id}");
+    }
+    let row = store.organic_iteration(young).await.unwrap().unwrap();
+    assert_eq!(row.record.as_deref(), Some("{}"));
+    let done = store.organic_complete(completed(running, 10.0));
+    assert!(done.await.unwrap());
+    let gone = store.organic_forget("c".to_owned(), 9.5, 9.5);
+    assert_eq!(gone.await.unwrap(), 61);
+}
+
+#[tokio::test]
+async fn a_list_of_entries_has_no_samples_and_no_answers() {
+    let (_directory, store) = store();
+    add(&store, new("a", 1.0)).await;
+    let begun = begin(&store, 2.0).await;
+    let done = store.organic_complete(completed(begun.id, 3.0));
+    assert!(done.await.unwrap());
+    let whole = entry_of(&store, "a").await;
+    assert_eq!(whole.sample, "{\"of\":\"a\"}");
+    assert!(whole.answer.is_some());
+    let listed = store.organic_entries("c".to_owned(), None, None, 9);
+    let bare = EntryRow {
+        sample: String::new(),
+        answer: None,
+        ..whole
+    };
+    assert_eq!(listed.await.unwrap(), [bare]);
+}
+
+#[test]
+fn a_queue_is_ready_when_its_first_may_be_tried_or_the_clock_was_wrong() {
+    let queue = |queued, next_at| OrganicQueue {
+        queued,
+        next_at,
+        ..OrganicQueue::default()
+    };
+    let now = 1_000.0;
+    assert!(!queue(0, None).is_ready(now));
+    for (next_at, ready) in [
+        (0.0, true),
+        (now, true),
+        (now + 0.5, false),
+        (now + 86_400.0, false),
+        (now + 86_400.5, true),
+    ] {
+        assert_eq!(queue(1, Some(next_at)).is_ready(now), ready, "{next_at}");
+    }
 }
