@@ -147,8 +147,8 @@ impl Miners {
     /// Asks a miner, once, and counts what came of it under the challenge.
     ///
     /// Waits for one of `miners.concurrency` places, however long that takes, and
-    /// then at most `rules.timeout`. A miner that has as many requests under way as
-    /// it may is [`Failure::Busy`] at once. Nothing is sent to an address that is not
+    /// then at most `rules.timeout`. A miner that has as many of the challenge's
+    /// requests under way as it may is [`Failure::Busy`] at once. Nothing is sent to an address that is not
     /// public and not in `miners.private_networks`. Dropping the future closes the
     /// connection and frees the places; it is not counted then.
     pub async fn ask(
@@ -158,7 +158,7 @@ impl Miners {
         request: &Request,
         rules: AskRules,
     ) -> Answer {
-        let answer = self.shared.ask(target, request, rules).await;
+        let answer = self.shared.ask(challenge, target, request, rules).await;
         let outcome = match answer.outcome {
             Ok(_) => "ok",
             Err(failure) => failure_name(failure),
@@ -178,7 +178,13 @@ impl Miners {
 }
 
 impl Shared {
-    async fn ask(&self, target: &Target, request: &Request, rules: AskRules) -> Answer {
+    async fn ask(
+        &self,
+        challenge: &str,
+        target: &Target,
+        request: &Request,
+        rules: AskRules,
+    ) -> Answer {
         let unasked = |failure| Answer {
             outcome: Err(failure),
             status: None,
@@ -188,7 +194,7 @@ impl Shared {
         let (Some(url), Some(signer)) = (url, &self.signer) else {
             return unasked(Failure::Unreachable);
         };
-        let Some(place) = self.places.take(&target.hotkey).await else {
+        let Some(place) = self.places.take(challenge, &target.hotkey).await else {
             return unasked(Failure::Busy);
         };
         // Only now, so that it is fresh.

@@ -8,6 +8,7 @@
 //! becomes of its entry; what a dead process was at is begun anew.
 
 mod admit;
+mod fit;
 mod iteration;
 mod rate;
 mod record;
@@ -17,6 +18,7 @@ mod status;
 mod supervise;
 mod trigger;
 
+pub(crate) use admit::may_send;
 pub use admit::{SubmitError, Submitted};
 pub use status::{LoopState, LoopStatus};
 
@@ -108,13 +110,14 @@ impl Organic {
         let Some(entry) = self.entry(challenge, id).await? else {
             return Ok(None);
         };
-        let Some(shared) = self.0.known(challenge).filter(|_| !has_ended(&entry)) else {
+        let known = self.0.known(challenge);
+        let Some(shared) = known.filter(|_| !entry.state.is_end()) else {
             return Ok(Some(entry));
         };
         let mut ends = shared.ends();
         loop {
             let entry = self.entry(challenge, id).await?;
-            if entry.as_ref().is_none_or(has_ended) {
+            if entry.as_ref().is_none_or(|entry| entry.state.is_end()) {
                 return Ok(entry);
             }
             let told = async {
@@ -140,11 +143,11 @@ impl Organic {
     pub async fn status(
         &self,
         challenge: &str,
-        now: f64,
+        _now: f64,
     ) -> Result<Option<LoopStatus>, StoreError> {
         let row = self.0.resources.store.organic_loop(challenge.to_owned());
         let row = row.await?;
-        self.status_of(row, now).await
+        self.status_of(row).await
     }
 
     /// How every loop does, by name of the challenge. One that the database does not
@@ -192,7 +195,7 @@ impl Organic {
         let row = store.organic_stop(challenge.to_owned(), stopped, now);
         let row = row.await?;
         tracing::info!(challenge, stopped, "organic scoring");
-        self.changed(row, now).await
+        self.changed(row).await
     }
 
     /// Counts steps. None if the challenge has not the capability.
@@ -212,7 +215,26 @@ impl Organic {
         let store = &self.0.resources.store;
         let row = store.organic_steps(challenge.to_owned(), change, now);
         let row = row.await?;
-        self.changed(row, now).await
+        self.changed(row).await
+    }
+
+    /// Forgets the state of a challenge: the next `fold` gets none. The weights stay
+    /// until then. Iterations that run go on, and are folded into the new state. None
+    /// if the challenge has not the capability.
+    ///
+    /// # Errors
+    ///
+    /// That of the database.
+    pub async fn reset(&self, challenge: &str, now: f64) -> Result<Option<LoopStatus>, StoreError> {
+        let Some(shared) = self.0.known(challenge) else {
+            return Ok(None);
+        };
+        // One that is folded now would store what it went on from.
+        let _alone = shared.folding.lock().await;
+        let store = &self.0.resources.store;
+        let row = store.organic_reset(challenge.to_owned(), now).await?;
+        tracing::info!(challenge, "organic scoring: the state is forgotten");
+        self.changed(row).await
     }
 
     /// Waits until no iteration of a challenge runs.
@@ -230,18 +252,18 @@ impl Organic {
         }
     }
 
-    async fn changed(&self, row: LoopRow, now: f64) -> Result<Option<LoopStatus>, StoreError> {
+    async fn changed(&self, row: LoopRow) -> Result<Option<LoopStatus>, StoreError> {
         self.wake(&row.challenge);
-        self.status_of(row, now).await
+        self.status_of(row).await
     }
 
-    async fn status_of(&self, row: LoopRow, now: f64) -> Result<Option<LoopStatus>, StoreError> {
+    async fn status_of(&self, row: LoopRow) -> Result<Option<LoopStatus>, StoreError> {
         let Some(shared) = self.0.known(&row.challenge) else {
             return Ok(None);
         };
         let active = self.0.active(&row.challenge).is_some();
         let store = &self.0.resources.store;
-        let queue = store.organic_queue(row.challenge.clone(), now).await?;
+        let queue = store.organic_queue(row.challenge.clone()).await?;
         Ok(Some(LoopStatus::new(&shared, active, row, queue)))
     }
 }
@@ -251,6 +273,23 @@ impl Inner {
     fn active(&self, challenge: &str) -> Option<Arc<ActivePlugin>> {
         let plugin = self.resources.plugins.get(challenge)?;
         plugin.has(Capability::Organic).then_some(plugin)
+    }
+
+    /// What the operator wants of a challenge, active or not.
+    fn given(&self, challenge: &str) -> config::Organic {
+        let active = self.resources.plugins.get(challenge);
+        let active = active.map(|plugin| plugin.given.organic.clone());
+        let configured = || {
+            Some(
+                self.resources
+                    .config
+                    .challenges
+                    .get(challenge)?
+                    .organic
+                    .clone(),
+            )
+        };
+        active.or_else(configured).unwrap_or_default()
     }
 
     /// What the parts of a challenge's loop share, if it has the capability or had it
@@ -282,8 +321,4 @@ impl Inner {
         let shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         shared.keys().cloned().collect()
     }
-}
-
-fn has_ended(entry: &EntryRow) -> bool {
-    entry.state.is_end()
 }

@@ -9,6 +9,8 @@
     reason = "helper functions of a test"
 )]
 
+#[path = "organic/change.rs"]
+mod change;
 #[path = "organic/loops.rs"]
 mod loops;
 #[path = "organic/queue.rs"]
@@ -16,7 +18,8 @@ mod queue;
 #[path = "organic/world.rs"]
 mod world;
 
-use proctor_dev_miners::Behaviour;
+use proctor_dev_miners::{Behaviour, Work};
+use proctor_host::organic::LoopStatus;
 use proctor_host::sandbox::sha256_hex;
 use proctor_host::store::{EntryState, IterationState};
 use serde_json::{Value, json};
@@ -127,6 +130,45 @@ async fn a_record_does_not_grow_with_what_miners_answer() {
     let body = json!({"echo": long}).to_string();
     let expected = json!({"sha256": sha256_hex(body.as_bytes()), "bytes": body.len()});
     assert_eq!(record["responses"][0]["body"], expected);
+}
+
+/// What they answer together must not fill the challenge's memory: it would fail, and
+/// nobody would be paid.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn miners_whose_answers_are_the_largest_cost_no_other_its_reward() {
+    let world = Setup::steps(3)
+        .with(|organic| organic.max_response_bytes = 8 << 20)
+        .run()
+        .await;
+    // Of 8 MiB that all have together.
+    for (index, mib) in [(0, 5), (1, 6)] {
+        let work = move |_: &Value| Value::from("x".repeat(mib << 20));
+        world.miner(index).set_work(Work::new(work));
+    }
+    let id = world.sent(json!({"x": 1})).await;
+    world.steps(1).await;
+    assert_eq!(world.answered(&id).await["uid"], world.miner(2).uid);
+    let record = record(&world.iterations().await[0]);
+    assert_eq!(record["responses"][0]["failure"], Value::Null);
+    assert_eq!(record["responses"][1]["failure"], "too_large");
+    assert_eq!(record["responses"][2]["body"], r#"{"echo":1}"#);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_summary_has_the_timings_and_rewards_and_not_the_sample() {
+    let world = Setup::steps(1).run().await;
+    let id = world.sent(json!({"x": "secret"})).await;
+    world.steps(1).await;
+    world.answered(&id).await;
+    let row = &world.iterations().await[0];
+    let (whole, told): (Value, Value) = (record(row), row.summary.parse().unwrap());
+    for (key, value) in told.as_object().unwrap() {
+        assert_eq!(&whole[key], value, "{key}");
+    }
+    assert_eq!(told["is_organic_sample"], true);
+    assert_eq!(told["rewards"][0]["value"], 1.0);
+    assert!(told["organic_time_total"].is_number());
+    assert!(!row.summary.contains("secret") && !row.summary.contains(&id));
 }
 
 /// Miners that answer in time are paid whatever the others do.
@@ -293,6 +335,12 @@ async fn iterations_that_overlap_lose_no_reward() {
     for id in &ids {
         world.answered(id).await;
     }
+    for row in world.iterations().await {
+        let responses = &record(&row)["responses"];
+        let failed = responses.as_array().unwrap().iter();
+        let failed = failed.filter(|one| !one["failure"].is_null());
+        assert_eq!(failed.count(), 0, "{responses}");
+    }
     let rewarded: BTreeMap<String, f64> = world
         .miners
         .all()
@@ -334,7 +382,25 @@ async fn a_host_without_a_hotkey_asks_nobody_and_says_so() {
     let world = setup.with(|organic| organic.max_attempts = 1).run().await;
     let id = world.sent(json!({"x": 1})).await;
     world.steps(1).await;
-    let entry = world.ended(&id).await;
+    let waits = |status: &LoopStatus| status.last_iteration.is_some() && status.in_flight == 0;
+    world.until("the iteration has failed", waits).await;
+    // It is not the sample's fault: it waits for a host that can ask.
+    let entry = world.organic.entry(ORGANIC, &id).await.unwrap().unwrap();
+    assert_eq!((entry.state, entry.attempts), (EntryState::Queued, 0));
     assert_eq!(entry.code.as_deref(), Some("no_hotkey"));
     assert_eq!(world.miner(0).counts().connections, 0);
+}
+
+#[tokio::test]
+async fn while_no_miner_can_be_asked_samples_wait_and_weights_grow_old() {
+    let world = Setup::steps(0).run().await;
+    let id = world.sent(json!({"x": 1})).await;
+    world.steps(1).await;
+    let failed = |status: &LoopStatus| status.last_iteration.is_some() && status.in_flight == 0;
+    world.until("the iteration has failed", failed).await;
+    let entry = world.organic.entry(ORGANIC, &id).await.unwrap().unwrap();
+    assert_eq!((entry.state, entry.attempts), (EntryState::Queued, 0));
+    assert_eq!(entry.code.as_deref(), Some("no_miners"));
+    let weights = world.store().organic_weights(ORGANIC.into(), None).await;
+    assert!(weights.unwrap().is_none());
 }

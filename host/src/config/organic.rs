@@ -89,7 +89,9 @@ pub struct Organic {
     pub miner_timeout_ms: u64,
     /// Milliseconds that the reference may take, 1 to 600,000. Default: 30 000.
     pub reference_timeout_ms: u64,
-    /// Largest answer of a miner, in bytes, 1 to 64 MiB. Default: 1 MiB.
+    /// Largest answer of a miner, in bytes, 1 to 64 MiB. All answers of an iteration
+    /// have a 32nd of `limits.memory_bytes` together: while they are more, the largest
+    /// is too large. Default: 256 KiB.
     pub max_response_bytes: usize,
     /// The part of the challenge's emission that organic rewards decide, 0 to 1, where
     /// the challenge has `get_weights` as well; without it they decide all. Default:
@@ -98,6 +100,10 @@ pub struct Organic {
     /// Seconds for which ended entries and iterations are kept. Default: 604 800, seven
     /// days.
     pub keep_s: f64,
+    /// Seconds for which the whole records of iterations are kept, of at most `keep_s`:
+    /// samples, answers and digests. Timings and rewards stay as long as the iteration.
+    /// Default: 86 400, a day.
+    pub record_keep_s: f64,
 }
 
 impl Default for Organic {
@@ -120,9 +126,10 @@ impl Default for Organic {
             hash_fields: Vec::new(),
             miner_timeout_ms: 12_000,
             reference_timeout_ms: 30_000,
-            max_response_bytes: 1 << 20,
+            max_response_bytes: 256 << 10,
             weights_share: 0.5,
             keep_s: 604_800.0,
+            record_keep_s: 86_400.0,
         }
     }
 }
@@ -158,6 +165,7 @@ impl Organic {
             ("retry_s", self.retry_s, 0.0, 86_400.0),
             ("weights_share", self.weights_share, 0.0, 1.0),
             ("keep_s", self.keep_s, 60.0, 1e9),
+            ("record_keep_s", self.record_keep_s, 60.0, 1e9),
         ] {
             if !(least..=most).contains(&value) {
                 problem(field, format!("{value} is not in {least} to {most}"));
@@ -203,9 +211,9 @@ impl Organic {
 pub struct Miners {
     /// Requests to miners at a time, 1 to 10,000. More wait. Default: 512.
     pub concurrency: usize,
-    /// Requests to one miner at a time, 1 to 1,000; one, after it let a request time
-    /// out, until it answers in time again. It counts as busy for those above. Default:
-    /// 4.
+    /// Requests of one challenge to one miner at a time, 1 to 1,000; one, after it let a
+    /// request time out, until it answers in time again. It counts as busy for those
+    /// above. Default: 4.
     pub per_miner: usize,
     /// Private networks whose axons are asked, as in `10.0.0.0/8` or `127.0.0.1`.
     /// Default: none.
@@ -287,6 +295,16 @@ mod tests {
             };
             assert_eq!(fields(&organic), [wrong]);
         }
+    }
+
+    #[test]
+    fn what_is_kept_is_kept_for_a_minute_at_least() {
+        let organic = Organic {
+            keep_s: 59.0,
+            record_keep_s: f64::NAN,
+            ..Organic::default()
+        };
+        assert_eq!(fields(&organic), ["keep_s", "record_keep_s"]);
     }
 
     #[test]

@@ -1,14 +1,16 @@
 //! How many requests are under way, of all miners and of each.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Miners that are remembered for having hung, and are not asked any more.
 const REMEMBERED: usize = 4_096;
 
-/// See the module. A miner that let its last request time out has one place until it
-/// answers in time again: otherwise some that hang hold all places of the host.
+/// See the module. Each challenge has its own places at a miner, so that one whose
+/// answers take long does not have it count as busy for the others. Where a miner let a
+/// request time out, it has one place until it has answered in time, and nothing else
+/// is under way: otherwise some that hang hold all places of the host.
 #[derive(Debug)]
 pub(super) struct Places {
     all: Arc<Semaphore>,
@@ -19,15 +21,24 @@ pub(super) struct Places {
 
 #[derive(Debug, Default)]
 struct Miner {
-    /// The slots of what is under way.
-    under_way: BTreeSet<u32>,
-    hung: bool,
+    /// What is under way: the slot, and the challenge.
+    under_way: BTreeMap<u32, Arc<str>>,
+    /// The challenges that it let a request of time out.
+    hung: BTreeSet<Arc<str>>,
+}
+
+impl Miner {
+    fn under_way(&self, challenge: &str) -> usize {
+        let all = self.under_way.values();
+        all.filter(|of| ***of == *challenge).count()
+    }
 }
 
 /// The place of one request, until it is dropped.
 #[derive(Debug)]
 pub(super) struct Place {
     places: Arc<Places>,
+    challenge: Arc<str>,
     hotkey: String,
     /// The least number that no other request to the miner has now.
     slot: u32,
@@ -45,10 +56,11 @@ impl Places {
         }
     }
 
-    /// Waits for a place among all; none if the miner has as many as it may.
-    pub(super) async fn take(self: &Arc<Self>, hotkey: &str) -> Option<Place> {
+    /// Waits for a place among all; none if the miner has as many of the challenge's as
+    /// it may.
+    pub(super) async fn take(self: &Arc<Self>, challenge: &str, hotkey: &str) -> Option<Place> {
         // Those of a busy miner do not wait in line before those of the others.
-        let busy = |miner: &Miner| self.free_slot(miner).is_none();
+        let busy = |miner: &Miner| self.free_slot(miner, challenge).is_none();
         if self.lock().get(hotkey).is_some_and(busy) {
             return None;
         }
@@ -56,10 +68,12 @@ impl Places {
         // Who waits has nothing under way yet, so there may be too many of them now.
         let mut miners = self.lock();
         let miner = miners.entry(hotkey.to_owned()).or_default();
-        let slot = self.free_slot(miner)?;
-        miner.under_way.insert(slot);
+        let slot = self.free_slot(miner, challenge)?;
+        let challenge: Arc<str> = challenge.into();
+        miner.under_way.insert(slot, Arc::clone(&challenge));
         Some(Place {
             places: Arc::clone(self),
+            challenge,
             hotkey: hotkey.to_owned(),
             slot,
             hung: None,
@@ -67,13 +81,14 @@ impl Places {
         })
     }
 
-    /// None if the miner has as many requests under way as it may.
-    fn free_slot(&self, miner: &Miner) -> Option<u32> {
-        let most = if miner.hung { 1 } else { self.per_miner };
-        if miner.under_way.len() >= most {
+    /// None if the miner has as many of the challenge's requests under way as it may.
+    fn free_slot(&self, miner: &Miner, challenge: &str) -> Option<u32> {
+        let hung = miner.hung.contains(challenge);
+        let most = if hung { 1 } else { self.per_miner };
+        if miner.under_way(challenge) >= most {
             return None;
         }
-        (0..).find(|slot| !miner.under_way.contains(slot))
+        (0..).find(|slot| !miner.under_way.contains_key(slot))
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Miner>> {
@@ -100,8 +115,17 @@ impl Drop for Place {
             return;
         };
         miner.under_way.remove(&self.slot);
-        miner.hung = self.hung.unwrap_or(miner.hung);
-        if miner.under_way.is_empty() && !miner.hung {
+        match self.hung {
+            Some(true) => {
+                miner.hung.insert(Arc::clone(&self.challenge));
+            }
+            // What is still under way may be what hangs.
+            Some(false) if miner.under_way(&self.challenge) == 0 => {
+                miner.hung.remove(&self.challenge);
+            }
+            Some(false) | None => {}
+        }
+        if miner.under_way.is_empty() && miner.hung.is_empty() {
             miners.remove(&self.hotkey);
         }
         if miners.len() > REMEMBERED {
@@ -122,11 +146,18 @@ mod tests {
     }
 
     fn take(places: &Arc<Places>, hotkey: &str) -> Poll<Option<Place>> {
-        poll(std::pin::pin!(places.take(hotkey)))
+        poll(std::pin::pin!(places.take("one", hotkey)))
     }
 
     fn taken(places: &Arc<Places>, hotkey: &str) -> Place {
         match take(places, hotkey) {
+            Poll::Ready(Some(place)) => place,
+            other => panic!("no place: {other:?}"),
+        }
+    }
+
+    fn taken_of(places: &Arc<Places>, challenge: &str, hotkey: &str) -> Place {
+        match poll(std::pin::pin!(places.take(challenge, hotkey))) {
             Poll::Ready(Some(place)) => place,
             other => panic!("no place: {other:?}"),
         }
@@ -163,8 +194,8 @@ mod tests {
     fn a_miner_may_have_become_busy_while_a_place_was_waited_for() {
         let places = Arc::new(Places::new(2, 1));
         let (first, second) = (taken(&places, "b"), taken(&places, "c"));
-        let mut one = Box::pin(places.take("a"));
-        let mut two = Box::pin(places.take("a"));
+        let mut one = Box::pin(places.take("one", "a"));
+        let mut two = Box::pin(places.take("one", "a"));
         assert!(poll(one.as_mut()).is_pending() && poll(two.as_mut()).is_pending());
         drop((first, second));
         let one = poll(one.as_mut());
@@ -187,6 +218,33 @@ mod tests {
         one.free(false);
         let _three = [0; 3].map(|_| taken(&places, "a"));
         assert!(is_busy(&places, "a"));
+    }
+
+    #[test]
+    fn an_answer_in_time_clears_no_miner_that_still_hangs_at_another() {
+        let places = Arc::new(Places::new(10, 3));
+        let [first, second, third] = [0; 3].map(|_| taken(&places, "a"));
+        first.free(true);
+        second.free(false);
+        drop(third);
+        let one = taken(&places, "a");
+        assert!(is_busy(&places, "a"), "the third was under way");
+        one.free(false);
+        let _three = [0; 3].map(|_| taken(&places, "a"));
+    }
+
+    #[test]
+    fn a_miner_that_is_busy_with_one_challenge_is_free_for_another() {
+        let places = Arc::new(Places::new(10, 1));
+        let of_one = taken(&places, "a");
+        assert!(is_busy(&places, "a"));
+        let of_other = taken_of(&places, "other", "a");
+        // The uuid of a request is made of its slot.
+        assert_ne!(of_one.slot(), of_other.slot());
+        of_other.free(true);
+        of_one.free(false);
+        taken(&places, "a");
+        assert_eq!(places.lock()["a"].hung.len(), 1, "the other challenge's");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::sandbox::{Capability, Outcome, PluginError, sha256_hex};
 use crate::store::{Added, EntryRow, NewEntry, QueueRules, StoreError};
 use serde_json::{Map, Value};
 use std::sync::Arc;
+use tokio::task::JoinError;
 
 /// An entry that was taken.
 #[derive(Debug, Clone)]
@@ -123,7 +124,7 @@ impl Inner {
     }
 
     async fn submit(
-        &self,
+        self: &Arc<Self>,
         plugin: &ActivePlugin,
         caller: &str,
         body: &str,
@@ -159,7 +160,11 @@ impl Inner {
             most_of_caller: organic.most_of_caller(),
             dedupe_s: organic.dedupe_s,
         };
-        self.add(new, rules, organic).await
+        // A task of its own: should the caller go away meanwhile, what is queued still
+        // wakes the loop.
+        let adding = Arc::clone(self).add(new, rules, organic.clone());
+        let ended = |error: JoinError| SubmitError::Unavailable(error.to_string());
+        tokio::spawn(adding).await.map_err(ended)?
     }
 
     async fn admit(
@@ -186,10 +191,10 @@ impl Inner {
     }
 
     async fn add(
-        &self,
+        self: Arc<Self>,
         new: NewEntry,
         rules: QueueRules,
-        organic: &config::Organic,
+        organic: config::Organic,
     ) -> Result<Submitted, SubmitError> {
         let (challenge, id) = (new.challenge.clone(), new.id.clone());
         let dropped = match self.resources.store.organic_add(new, rules).await? {
@@ -202,7 +207,7 @@ impl Inner {
             Added::TooMany { queued } => return Err(SubmitError::TooMany { queued }),
             Added::Queued { dropped } => dropped,
         };
-        let shared = self.shared(&challenge, organic);
+        let shared = self.shared(&challenge, &organic);
         if !dropped.is_empty() {
             let count = dropped.len() as u64;
             self.resources.metrics.organic_dropped(&challenge, count);
@@ -223,7 +228,7 @@ impl Inner {
 
 /// Whether the operator lets a hotkey send entries. The challenge is asked after that:
 /// whom either refuses is refused.
-fn may_send(
+pub(crate) fn may_send(
     organic: &config::Organic,
     caller: &str,
     neuron: Option<&Neuron>,

@@ -2,23 +2,27 @@
 //! that come of it.
 
 use super::Inner;
+use super::fit::fit;
 use super::record::{Record, answer, digest, response, seconds};
-use super::shared::Shared;
+use super::shared::{Shared, plugin_version};
 use crate::chain::Metagraph;
 use crate::clock;
 use crate::miners::{AskRules, Request, Target};
 use crate::plugins::ActivePlugin;
-use crate::sandbox::organic::{MinerReward, Neuron, Query, Response, Rewarded};
+use crate::sandbox::organic::{Failure, MinerReward, Neuron, Query, Response, Rewarded};
 use crate::sandbox::{Blame, CallContext, Outcome, PluginCall, PluginError};
 use crate::store::{Begun, Completed, StoreError};
-
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
+
+/// The part of a challenge's memory that the answers to one sample may have, all
+/// together: it holds them several times while it reads them.
+const ANSWERS_OF_MEMORY: usize = 32;
 
 /// Why an iteration failed.
 #[derive(Debug, Clone)]
@@ -27,7 +31,22 @@ pub(super) struct Fault {
     pub(super) code: &'static str,
     pub(super) message: String,
     /// Whether it may go better with the same sample another time.
-    pub(super) again: bool,
+    pub(super) again: Again,
+}
+
+/// Whether the sample of an iteration that failed is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Again {
+    /// It would fail again.
+    Never,
+    /// After a while, as often as a sample is tried.
+    Later,
+    /// After a while, and it does not count as a try: nobody could be asked, and the
+    /// sample is not to blame.
+    Uncounted,
+    /// At once, and it does not count as a try: neither the sample nor the challenge is
+    /// to blame.
+    AtOnce,
 }
 
 impl Fault {
@@ -41,7 +60,10 @@ impl Fault {
                 false => error.outcome.code(),
             },
             message: error.message,
-            again: !invalid,
+            again: match invalid {
+                true => Again::Never,
+                false => Again::Later,
+            },
         }
     }
 
@@ -108,7 +130,27 @@ impl Iteration {
         let asked = self.ask(queries, &metagraph);
         let reference = self.reference(&sample);
         // The first to fail cancels the other.
-        let (answered, reference) = tokio::try_join!(asked, reference)?;
+        let (mut answered, reference) = tokio::try_join!(asked, reference)?;
+        // Weights are to grow old while nobody is asked, and samples to wait.
+        if answered.iter().all(|(one, _)| is_not_asked(one)) {
+            return Err(Fault {
+                phase: "queries",
+                code: "no_miners",
+                message: "no miner could be asked".into(),
+                again: Again::Uncounted,
+            });
+        }
+        let room = self.plugin.limits.memory_bytes / ANSWERS_OF_MEMORY;
+        let left_out = fit(answered.iter_mut().map(|(one, _)| one), room);
+        if left_out > 0 {
+            let challenge = self.plugin.name();
+            tracing::warn!(
+                challenge,
+                left_out,
+                room,
+                "the largest answers are too large"
+            );
+        }
         self.record.set_responses(&answered);
         self.record.set_reference(reference.as_deref());
         self.record.organic_time_responses = Some(self.took("responses", &mut last));
@@ -189,7 +231,7 @@ impl Iteration {
                 phase: "queries",
                 code: "no_hotkey",
                 message: "the host has no hotkey to sign requests with".into(),
-                again: true,
+                again: Again::Uncounted,
             });
         }
         let organic = &self.plugin.given.organic;
@@ -229,21 +271,18 @@ impl Iteration {
     }
 
     async fn reference(&self, sample: &str) -> Result<Option<String>, Fault> {
+        // Of the call itself: waiting for a place is not its fault.
+        let mut limits = self.plugin.limits;
         let ms = self.plugin.given.organic.reference_timeout_ms;
+        limits.wall_ms = limits.wall_ms.min(ms);
+        let call = PluginCall {
+            limits: &limits,
+            ..self.call()
+        };
         let sandbox = &self.inner.resources.sandbox;
-        let made = self
-            .plugin
-            .component
-            .reference(sandbox, self.call(), sample);
-        let made = timeout(Duration::from_millis(ms), made).await;
-        let result = made.map_or_else(
-            |_| {
-                let message = format!("the reference was not there after {ms} ms");
-                Err(PluginError::new(Outcome::Timeout, message))
-            },
-            |called| called.result,
-        );
-        result.map_err(|error| Fault::of("reference", error))
+        let made = self.plugin.component.reference(sandbox, call, sample);
+        let made = made.await.result;
+        made.map_err(|error| Fault::of("reference", error))
     }
 
     async fn reward(
@@ -268,6 +307,14 @@ impl Iteration {
         Ok(rewards.into_iter().filter_map(rewarded).collect())
     }
 
+    /// Whether the challenge is another one by now, or was before it went.
+    fn is_superseded(&self) -> bool {
+        let active = self.inner.resources.plugins.get(self.plugin.name());
+        let version = active.map(|active| plugin_version(&active));
+        let version = version.or_else(|| self.shared.known().version);
+        version.is_some_and(|version| version != plugin_version(&self.plugin))
+    }
+
     /// Takes the rewards into the state, and ends the iteration: one transaction.
     async fn fold(
         &mut self,
@@ -277,6 +324,15 @@ impl Iteration {
     ) -> Result<bool, Fault> {
         let shared = Arc::clone(&self.shared);
         let _alone = shared.folding.lock().await;
+        if self.is_superseded() {
+            // Its state is not for an earlier version to go on from.
+            return Err(Fault {
+                phase: "fold",
+                code: "superseded",
+                message: "the challenge or its settings changed while it ran".into(),
+                again: Again::AtOnce,
+            });
+        }
         let (store, sandbox) = (&self.inner.resources.store, &self.inner.resources.sandbox);
         let before = store.organic_loop(self.plugin.name().to_owned()).await?;
         let before = before.state;
@@ -299,6 +355,7 @@ impl Iteration {
         let completed = Completed {
             id: self.begun.id,
             record: self.record.to_json(),
+            summary: self.record.summary(),
             ended_at,
             answer: told,
             state: folded.state,
@@ -307,6 +364,11 @@ impl Iteration {
         };
         Ok(store.organic_complete(completed).await?)
     }
+}
+
+/// Whether a miner has no address that the host asks.
+fn is_not_asked(response: &Response) -> bool {
+    matches!(response.outcome, Err(Failure::Unreachable))
 }
 
 impl Inner {

@@ -108,6 +108,22 @@ impl Record {
         }));
     }
 
+    /// What of it anybody may read, and what is kept longer.
+    pub(super) fn summary(&self) -> String {
+        json!({
+            "is_organic_sample": self.is_organic_sample,
+            "dataset": self.dataset,
+            "organic_queue_size": self.organic_queue_size,
+            "organic_time_sample": self.organic_time_sample,
+            "organic_time_responses": self.organic_time_responses,
+            "organic_time_rewards": self.organic_time_rewards,
+            "organic_time_weights": self.organic_time_weights,
+            "organic_time_total": self.organic_time_total,
+            "rewards": self.rewards,
+        })
+        .to_string()
+    }
+
     /// As it is stored.
     pub(super) fn to_json(&self) -> String {
         serde_json::to_string(self).unwrap_or_else(|_| "{}".into())
@@ -122,7 +138,9 @@ pub(super) fn digest(text: &str) -> String {
 /// What the caller is told: the answer of the miner that earned the most, of those
 /// that answered; of these the fastest, then the first.
 pub(super) fn answer(responses: &[Response], rewards: &[Rewarded]) -> String {
-    let answered = rewards.iter().filter_map(|rewarded| {
+    // What earned nothing is no answer.
+    let earned = rewards.iter().filter(|rewarded| rewarded.value > 0.0);
+    let answered = earned.filter_map(|rewarded| {
         let response = responses.iter().find(|r| r.uid == rewarded.uid)?;
         Some((rewarded, response, response.outcome.as_ref().ok()?))
     });

@@ -1,7 +1,7 @@
 //! The loop of one challenge: begins iterations when they are due, and sees to it that
 //! each ends.
 
-use super::iteration::{Fault, Iteration};
+use super::iteration::{Again, Fault, Iteration};
 use super::rate::Rate;
 use super::record::{Record, seconds};
 use super::shared::{Place, Shared};
@@ -69,7 +69,7 @@ impl Loop {
         let mut changes = self.inner.resources.plugins.changes();
         tracing::info!(challenge = self.challenge, "organic scoring: the loop runs");
         while let Some(plugin) = self.inner.active(&self.challenge) {
-            self.shared.set_given(&plugin.given.organic);
+            self.shared.set_plugin(&plugin);
             let next = match stop.run_until_cancelled(self.look(&plugin)).await {
                 None => break,
                 Some(Ok(next)) => next,
@@ -80,17 +80,10 @@ impl Loop {
                     Next::At(self.now() + PAUSE)
                 }
             };
-            let at = match next {
-                Next::Begin => continue,
-                Next::At(at) => Some(self.zero + Duration::from_secs_f64(at.max(0.0))),
-                Next::Wait => None,
+            let Some(at) = next.look(self.now()) else {
+                continue;
             };
-            let due = async {
-                match at {
-                    Some(at) => sleep_until(at).await,
-                    None => std::future::pending().await,
-                }
-            };
+            let due = sleep_until(self.zero + Duration::from_secs_f64(at.max(0.0)));
             tokio::select! {
                 () = stop.cancelled() => break,
                 () = self.shared.wake.notified() => {}
@@ -98,8 +91,11 @@ impl Loop {
                 () = due => {}
             }
         }
-        let (metrics, in_flight) = (&self.inner.resources.metrics, self.shared.in_flight());
-        metrics.organic_loop(&self.challenge, false, in_flight);
+        // What is told of a challenge that is gone goes with it.
+        if self.inner.active(&self.challenge).is_some() {
+            let (metrics, in_flight) = (&self.inner.resources.metrics, self.shared.in_flight());
+            metrics.organic_loop(&self.challenge, false, in_flight);
+        }
         tracing::info!(
             challenge = self.challenge,
             "organic scoring: the loop ended"
@@ -117,7 +113,7 @@ impl Loop {
         let organic = &plugin.given.organic;
         let (store, wall) = (&self.inner.resources.store, clock::unix_now());
         let row = store.organic_loop(self.challenge.clone()).await?;
-        let queue = store.organic_queue(self.challenge.clone(), wall).await?;
+        let queue = store.organic_queue(self.challenge.clone()).await?;
         self.report(&queue, row.stopped, wall);
         let (rate, now) = (Rate::of(organic), self.now());
         let seen = Seen {
@@ -132,7 +128,7 @@ impl Loop {
             Next::Begin => {}
             other => return Ok(other),
         }
-        let ready = queue.queued > 0 && queue.next_at.is_none_or(|at| at <= wall);
+        let ready = queue.is_ready(wall);
         let dataset = match ready {
             true => None,
             false => match self.dataset(plugin, wall).await {
@@ -218,8 +214,12 @@ impl Loop {
             steps,
             dataset,
         };
-        let Some(begun) = self.inner.resources.store.organic_begin(new).await? else {
-            return Ok(false);
+        let begun = match self.inner.resources.store.organic_begin(new).await {
+            Ok(Some(begun)) => begun,
+            none => {
+                place.unused();
+                return none.map(|_| false);
+            }
         };
         self.shared.began(begun.id, now);
         let iteration = Iteration {
@@ -278,14 +278,7 @@ async fn see_through(iteration: Iteration, place: Place) {
             (Some(EntryState::Done), "ok")
         }
         Err(fault) => {
-            let failed = fail(
-                &inner,
-                &plugin.given.organic,
-                &begun,
-                record,
-                &fault,
-                started,
-            );
+            let failed = fail(&inner, &plugin, &begun, record, &fault, started);
             (failed.await, fault.code)
         }
     };
@@ -321,18 +314,25 @@ fn log(challenge: &str, begun: &Begun, record: &Record, stored: bool) {
 /// its entry.
 async fn fail(
     inner: &Inner,
-    organic: &config::Organic,
+    plugin: &ActivePlugin,
     begun: &Begun,
     mut record: Record,
     fault: &Fault,
     started: Instant,
 ) -> Option<EntryState> {
+    let (challenge, organic) = (plugin.name(), &plugin.given.organic);
     let attempts = begun.entry.as_ref().map_or(0, |entry| entry.attempts);
     let ended_at = clock::unix_now();
-    let again_at = fault.again.then(|| ended_at + pause(organic, attempts));
+    let again_at = match fault.again {
+        Again::Never => None,
+        Again::Later => Some(ended_at + pause(organic, attempts)),
+        Again::Uncounted => Some(ended_at + organic.retry_s),
+        Again::AtOnce => Some(ended_at),
+    };
     record.organic_time_total = Some(seconds(started.elapsed()));
     record.set_fault(fault);
     tracing::warn!(
+        challenge,
         iteration = begun.id,
         entry = record.entry,
         dataset = record.dataset,
@@ -350,6 +350,8 @@ async fn fail(
         ended_at,
         again_at,
         max_attempts: organic.max_attempts,
+        counts: matches!(fault.again, Again::Never | Again::Later),
+        summary: record.summary(),
     };
     loop {
         match inner.resources.store.organic_fail(failed.clone()).await {

@@ -1,6 +1,7 @@
 //! What the parts of one challenge's loop share.
 
 use crate::config;
+use crate::plugins::ActivePlugin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Mutex as AsyncMutex, Notify, broadcast, watch};
 
@@ -24,6 +25,8 @@ pub(super) struct Shared {
 pub(super) struct Known {
     /// What the operator wants, as the challenge last had it.
     pub(super) given: config::Organic,
+    /// Digests of the component and of its settings, as they last were.
+    pub(super) version: Option<(String, String)>,
     pub(super) last_started_at: Option<f64>,
     pub(super) last_iteration: Option<i64>,
     pub(super) iterations: u64,
@@ -38,6 +41,7 @@ impl Shared {
             in_flight: watch::Sender::new(0),
             known: Mutex::new(Known {
                 given,
+                version: None,
                 last_started_at: None,
                 last_iteration: None,
                 iterations: 0,
@@ -49,8 +53,11 @@ impl Shared {
         self.lock().clone()
     }
 
-    pub(super) fn set_given(&self, given: &config::Organic) {
-        self.lock().given.clone_from(given);
+    /// Notes the challenge as it is now.
+    pub(super) fn set_plugin(&self, plugin: &ActivePlugin) {
+        let mut known = self.lock();
+        known.given.clone_from(&plugin.given.organic);
+        known.version = Some(plugin_version(plugin));
     }
 
     /// Notes that an iteration began.
@@ -85,7 +92,10 @@ impl Shared {
     /// A place among the iterations that run, taken before one begins.
     pub(super) fn place(self: &Arc<Self>) -> Place {
         self.in_flight.send_modify(|n| *n += 1);
-        Place(Arc::clone(self))
+        Place {
+            shared: Arc::clone(self),
+            wakes: true,
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
@@ -96,11 +106,31 @@ impl Shared {
 /// A place among the iterations that run. Given back when dropped, however the
 /// iteration ends.
 #[derive(Debug)]
-pub(super) struct Place(Arc<Shared>);
+pub(super) struct Place {
+    shared: Arc<Shared>,
+    /// Whether there may be something to do once it is free.
+    wakes: bool,
+}
+
+impl Place {
+    /// Gives it back when nothing began: the loop would wake itself without end.
+    pub(super) fn unused(mut self) {
+        self.wakes = false;
+    }
+}
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.in_flight.send_modify(|n| *n = n.saturating_sub(1));
-        self.0.wake.notify_one();
+        let in_flight = &self.shared.in_flight;
+        in_flight.send_modify(|n| *n = n.saturating_sub(1));
+        if self.wakes {
+            self.shared.wake.notify_one();
+        }
     }
+}
+
+/// Digests of the component and of its settings.
+pub(super) fn plugin_version(plugin: &ActivePlugin) -> (String, String) {
+    let component = plugin.component.digest().to_owned();
+    (component, plugin.settings_digest.clone())
 }

@@ -28,8 +28,9 @@ impl Organic {
         let leave = CancellationToken::new();
         let _left_with_this = leave.clone().drop_guard();
         let mut changes = self.0.resources.plugins.changes();
-        let mut tidy = interval(TIDY);
-        tidy.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // Beside the loops, which must not wait for a database that deletes much.
+        let tidying = self.clone().tidying(stop.clone());
+        let tidying = tokio::spawn(tidying);
         let (mut loops, mut names) = (JoinSet::new(), BTreeMap::<Id, String>::new());
         while !stop.is_cancelled() {
             let running: BTreeSet<&String> = names.values().collect();
@@ -46,7 +47,6 @@ impl Organic {
             tokio::select! {
                 () = stop.cancelled() => {}
                 _ = changes.changed() => {}
-                _ = tidy.tick() => self.tidy(clock::unix_now()).await,
                 Some(ended) = loops.join_next_with_id() => {
                     let id = match ended {
                         Ok((id, ())) => id,
@@ -61,6 +61,7 @@ impl Organic {
             }
         }
         while loops.join_next().await.is_some() {}
+        let _ended = tidying.await;
         let drained = async {
             for name in self.0.names() {
                 self.drained(&name).await;
@@ -91,13 +92,35 @@ impl Organic {
         }
     }
 
-    /// Forgets what ended long enough ago.
+    async fn tidying(self, stop: CancellationToken) {
+        let mut tick = interval(TIDY);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let tidying = async {
+            loop {
+                tick.tick().await;
+                self.tidy(clock::unix_now()).await;
+            }
+        };
+        let _: Option<()> = stop.run_until_cancelled(tidying).await;
+    }
+
+    /// Forgets what ended long enough ago, of every challenge that anything is stored
+    /// of, active or not.
     async fn tidy(&self, now: f64) {
-        let plugins = self.0.resources.plugins.active().into_iter();
-        for plugin in plugins.filter(|plugin| plugin.has(Capability::Organic)) {
-            let (challenge, keep_s) = (plugin.name().to_owned(), plugin.given.organic.keep_s);
-            let store = &self.0.resources.store;
-            match store.organic_forget(challenge.clone(), now - keep_s).await {
+        let store = &self.0.resources.store;
+        let challenges = match store.organic_challenges().await {
+            Ok(challenges) => challenges,
+            Err(error) => {
+                tracing::error!(%error, "old entries and iterations were not forgotten");
+                return;
+            }
+        };
+        for challenge in challenges {
+            let given = self.0.given(&challenge);
+            let before = now - given.keep_s;
+            let records = now - given.record_keep_s.min(given.keep_s);
+            let forgotten = store.organic_forget(challenge.clone(), before, records);
+            match forgotten.await {
                 Ok(0) => {}
                 Ok(rows) => tracing::debug!(challenge, rows, "forgot ended entries and iterations"),
                 Err(error) => tracing::error!(challenge, %error, "old entries were not forgotten"),

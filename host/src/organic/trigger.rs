@@ -32,6 +32,21 @@ pub(super) enum Next {
     Wait,
 }
 
+/// The longest time without a look. What is told of the queue is of the last one, and a
+/// wake that is lost costs no more.
+const LONGEST: f64 = 10.0;
+
+impl Next {
+    /// When to look again, whatever happens; none for at once.
+    pub(super) fn look(self, now: f64) -> Option<f64> {
+        match self {
+            Next::Begin => None,
+            Next::At(at) => Some(at.min(now + LONGEST)),
+            Next::Wait => Some(now + LONGEST),
+        }
+    }
+}
+
 /// The trigger of one loop.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Trigger {

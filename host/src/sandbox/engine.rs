@@ -22,7 +22,8 @@ pub struct SandboxConfig {
     /// Size that the compile cache may have, in bytes.
     pub cache_max_bytes: u64,
     /// Calls of plugins at a time; each may run one solver beside it. Those of `organic`
-    /// have as many places of their own, and at least two.
+    /// have as many places of their own, and at least two, of which one challenge takes
+    /// at most half.
     pub max_concurrent_calls: u32,
     /// Calls of routes at a time, 1 to 1024. They have places of their own, so that
     /// requests do not hold up what is scored; more are refused.
@@ -97,6 +98,7 @@ pub(super) struct Inner {
     /// whoever asks them for much does not take the time of what is scored.
     pub(super) route_turns: Arc<Semaphore>,
     max_concurrent_calls: usize,
+    organic_share: usize,
     max_memory_bytes: usize,
     max_table_elements: usize,
     cache: CompileCache,
@@ -129,6 +131,7 @@ impl Sandbox {
             route_permits: Arc::new(Semaphore::new(route_calls(config) as usize)),
             route_turns: Arc::new(Semaphore::new((cores() / 2).max(1) as usize)),
             max_concurrent_calls,
+            organic_share: organic_calls(config).div_ceil(2) as usize,
             identity: format!("wasmtime-{WASMTIME}+{PROFILE}.{}", std::env::consts::ARCH),
             max_memory_bytes: config.max_memory_bytes,
             max_table_elements: config.max_table_elements,
@@ -148,6 +151,11 @@ impl Sandbox {
     /// Calls of plugins at a time; more wait for their turn.
     pub fn max_concurrent_calls(&self) -> usize {
         self.0.max_concurrent_calls
+    }
+
+    /// Calls of `organic` that one challenge may have at a time: half of all, rounded up.
+    pub(super) fn organic_share(&self) -> usize {
+        self.0.organic_share
     }
 
     /// Places for calls of routes that are free. Others may take them at any moment.
@@ -318,6 +326,21 @@ mod tests {
             ..SandboxConfig::new(directory.path().join("cache"))
         };
         assert!(!Sandbox::new(&config).unwrap().is_pooling());
+    }
+
+    #[test]
+    fn no_challenge_takes_all_places_for_calls_of_organic() {
+        for (calls, all, share) in [(1, 2, 1), (2, 2, 1), (4, 4, 2), (5, 5, 3)] {
+            let directory = tempfile::tempdir().unwrap();
+            let config = SandboxConfig {
+                max_concurrent_calls: calls,
+                pooling: false,
+                ..SandboxConfig::new(directory.path().join("cache"))
+            };
+            let sandbox = Sandbox::new(&config).unwrap();
+            assert_eq!(sandbox.0.organic_permits.available_permits(), all);
+            assert_eq!(sandbox.organic_share(), share);
+        }
     }
 
     #[test]

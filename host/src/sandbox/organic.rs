@@ -1,7 +1,7 @@
 //! The calls of a challenge that scores real traffic: `proctor:challenge/organic`.
 //!
 //! None of them has a submission, so `runner.solve` is denied in all. They have places
-//! of their own, and wait for one.
+//! of their own, of which one challenge takes at most half, and wait for one.
 
 mod check;
 mod link;
@@ -18,7 +18,7 @@ use super::bindings::organic::exports::proctor::challenge::organic::Guest;
 use super::bindings::types::ChallengeError;
 use super::call::Called;
 use super::engine::Sandbox;
-use super::outcome::{Blame, PluginError};
+use super::outcome::{Blame, Outcome, PluginError};
 use super::plugin::{PluginComponent, not_exported};
 use super::plugin_call::PluginCall;
 use super::state::State;
@@ -172,6 +172,10 @@ impl PluginComponent {
             return not_exported("organic");
         };
         let pre: &OrganicPluginPre<State> = pre;
+        let Ok(_own) = self.organic_places.acquire().await else {
+            let error = PluginError::new(Outcome::Unavailable, "the host is shutting down");
+            return Called::failed(error);
+        };
         let places = &sandbox.0.organic_permits;
         call.run_in(sandbox, places, export, async |store| {
             let plugin = pre.instantiate_async(&mut *store).await?;

@@ -14,6 +14,7 @@ use super::sha256_hex;
 use super::state::State;
 use serde::Serialize;
 use std::fmt;
+use tokio::sync::Semaphore;
 use types::{
     ComparisonLog, Evaluated, Evaluation, HotkeyWeight, ScoringLog, Standing, Submission, Verdict,
 };
@@ -71,6 +72,8 @@ pub struct PluginComponent {
     weights: Option<weights::WeightsPluginPre<State>>,
     pub(super) routes: Option<ProxyPre<State>>,
     pub(super) organic: Option<organic::OrganicPluginPre<State>>,
+    /// Its own share of the places for calls of `organic`.
+    pub(super) organic_places: Semaphore,
 }
 
 impl fmt::Debug for PluginComponent {
@@ -161,6 +164,7 @@ impl PluginComponent {
             weights,
             routes,
             organic,
+            organic_places: Semaphore::new(sandbox.organic_share()),
         };
         Ok((plugin, cache))
     }

@@ -106,6 +106,8 @@ impl Setup {
         };
         config.plugins.dir = at("plugins");
         config.miners.private_networks = vec!["127.0.0.1".into()];
+        // No miner is busy, however many iterations of a test overlap.
+        config.miners.per_miner = 64;
         config.sandbox.max_concurrent_calls = Some(4);
         let challenge = config::Challenge {
             settings: map(self.settings),
@@ -235,9 +237,13 @@ impl World {
 
     /// Every iteration, the first one first.
     pub(crate) async fn iterations(&self) -> Vec<IterationRow> {
-        let rows = self.store().organic_iterations(ORGANIC.into(), None, 1_000);
-        let mut rows = rows.await.unwrap();
-        rows.reverse();
+        let listed = self.store().organic_iterations(ORGANIC.into(), None, 1_000);
+        let mut rows = Vec::new();
+        // A list is without the records.
+        for row in listed.await.unwrap().iter().rev() {
+            let row = self.store().organic_iteration(row.id).await.unwrap();
+            rows.extend(row);
+        }
         rows
     }
 

@@ -16,7 +16,8 @@ pub use settings::{Settings, Signature};
 
 use datasets::{PROVERBS, SEQUENCES};
 use proctor_sdk::organic::{
-    AdmitError, Entry, MinerReward, Neuron, Protocol, Query, Refusal, Response, no_such_dataset,
+    AdmitError, Entry, Failure, MinerReward, Neuron, Protocol, Query, Refusal, Response,
+    no_such_dataset,
 };
 use proctor_sdk::rand::seq::SliceRandom;
 use proctor_sdk::ranking::FoldRules;
@@ -28,8 +29,9 @@ const MAX_PROMPT_CHARS: usize = 4_000;
 /// Longest completion, in characters. Two of this length are a million steps of the
 /// edit distance.
 const MAX_CHARS: u32 = 1_000;
-/// Answers among which the reference is looked for: each is compared with each.
-const JURY: usize = 16;
+/// Answers among which the reference is looked for: each is compared with each, which
+/// are 28 pairs.
+const JURY: usize = 8;
 
 /// What miners are asked about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -195,6 +197,8 @@ impl Organic for Completion {
         };
         let reward = |(response, answer): (&Response<Answer>, Option<Vec<char>>)| {
             let value = match (answer, &reference) {
+                // It was not asked, for it is at what it was asked before.
+                (None, _) if matches!(response.outcome, Err(Failure::Busy)) => return None,
                 // No answer, or one that cannot be used.
                 (None, _) => 0.0,
                 // It may be right: there is nothing to tell by.

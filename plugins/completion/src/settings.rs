@@ -58,8 +58,9 @@ impl Settings {
         [
             (
                 "path",
-                !is_path(&self.path),
-                "must be 1 to 256 of A-Z a-z 0-9 - _ . /, without .. or a / at the ends",
+                !self.is_path(),
+                "must be 1 to 256 of A-Z a-z 0-9 - _ . /, of segments that are not empty, \
+                 are not . and do not have ..; for dendrite without a /",
             ),
             (
                 "max_chars",
@@ -85,14 +86,13 @@ impl Settings {
         })
         .collect()
     }
-}
 
-fn is_path(path: &str) -> bool {
-    (1..=256).contains(&path.len())
-        && path
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c))
-        && !path.starts_with('/')
-        && !path.ends_with('/')
-        && !path.contains("..")
+    /// Whether the host asks miners at this path.
+    fn is_path(&self) -> bool {
+        let known = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
+        let odd = |segment: &str| segment.is_empty() || segment == "." || segment.contains("..");
+        let path = &self.path;
+        let is_name = self.protocol == Signature::Btauth || !path.contains('/');
+        path.len() <= 256 && path.chars().all(known) && !path.split('/').any(odd) && is_name
+    }
 }

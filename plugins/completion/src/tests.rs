@@ -1,5 +1,5 @@
 use super::*;
-use proctor_sdk::organic::{Admission, Caller, Failure, Rewarded};
+use proctor_sdk::organic::{Admission, Caller, Rewarded};
 use proctor_sdk::serde_json::{Value, json};
 use proctor_sdk::testing::Harness;
 
@@ -202,6 +202,20 @@ fn what_is_no_completion_earns_nothing() {
     assert_eq!(worth, [Some(0.0); 5]);
 }
 
+/// The host did not ask it: that it would have answered badly nobody knows.
+#[test]
+fn who_was_busy_is_left_out() {
+    let worth = rewards(
+        Some("saves nine."),
+        [
+            (Err(Failure::Busy), 0.0),
+            said("saves nine.", 0.0),
+            (Err(Failure::Timeout), 9.0),
+        ],
+    );
+    assert_eq!(worth, [None, Some(1.0), Some(0.0)]);
+}
+
 #[test]
 fn without_an_answer_the_most_common_one_counts() {
     let worth = rewards(
@@ -285,6 +299,9 @@ fn settings_out_of_range_are_named() {
         "/Completion",
         "Completion/",
         "a/../b",
+        "a//b",
+        "a/./b",
+        ".",
         "a b",
         "a?b",
         "ä",
@@ -295,6 +312,9 @@ fn settings_out_of_range_are_named() {
             "{path}"
         );
     }
+    assert!(problems(r#"{"path": "a/b.c"}"#).is_empty());
+    let synapse = r#"{"path": "a/b", "protocol": "dendrite"}"#;
+    assert_eq!(problems(synapse), ["path"]);
     assert_eq!(problems(r#"{"max_chars": 99}"#), ["max_chars"]);
     assert_eq!(
         problems(r#"{"max_chars": 1001, "latency_s": 0, "alpha": 1.1}"#),

@@ -37,15 +37,20 @@ pub(crate) fn medoid<'a>(texts: &[&'a [char]]) -> Option<&'a [char]> {
     if texts.len() < QUORUM {
         return None;
     }
-    let likeness = |text: &[char]| {
-        texts
-            .iter()
-            .map(|other| similarity(text, other))
-            .sum::<f64>()
-    };
+    let mut likeness = vec![0.0; texts.len()];
+    for (i, one) in texts.iter().enumerate() {
+        // Each pair once: it is as near one way as the other.
+        for (j, other) in texts.iter().enumerate().skip(i + 1) {
+            let alike = similarity(one, other);
+            for of in [i, j] {
+                if let Some(sum) = likeness.get_mut(of) {
+                    *sum += alike;
+                }
+            }
+        }
+    }
     let mut best: Option<(f64, &[char])> = None;
-    for text in texts {
-        let likeness = likeness(text);
+    for (text, likeness) in texts.iter().zip(likeness) {
         if best.is_none_or(|(most, _)| likeness > most) {
             best = Some((likeness, text));
         }

@@ -230,3 +230,11 @@ fn after_a_failure_of_the_host_it_waits() {
         assert_eq!(trigger.next(&rate, with(16.0)), Next::Begin);
     }
 }
+
+#[test]
+fn a_loop_looks_again_after_ten_seconds_whatever_it_waits_for() {
+    assert_eq!(Next::Begin.look(100.0), None);
+    assert_eq!(Next::Wait.look(100.0), Some(110.0));
+    assert_eq!(Next::At(101.0).look(100.0), Some(101.0));
+    assert_eq!(Next::At(1e9).look(100.0), Some(110.0));
+}
