@@ -40,6 +40,9 @@ const SPARE: Duration = Duration::from_secs(1);
 /// Entries or iterations on a page, at most.
 const MOST_LISTED: u32 = 100;
 
+/// Entries or iterations on a page, if nobody says how many.
+const LISTED: &str = "20";
+
 const NO_STORE: (HeaderName, HeaderValue) =
     (header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
 
@@ -73,7 +76,7 @@ pub(super) fn document() -> OpenApi {
 struct ListQuery {
     /// Where the page begins: `next` of the one before.
     cursor: Option<String>,
-    /// How many, 1 to 100. Default: 100.
+    /// How many, 1 to 100. Default: 20.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 100)]
     limit: Option<String>,
 }
@@ -83,8 +86,8 @@ struct ListQuery {
 /// The body is an entry, in a shape that is the challenge's to describe. It is signed in
 /// one of three ways: with the `X-Bittensor-*` headers of `btauth/1`, with the
 /// `bt_header_dendrite_*` headers of a bittensor client before version 11, or with the
-/// four headers of a miner's request. A signature counts once, also if the entry is
-/// refused: who tries again signs again.
+/// four headers of a miner's request. A signature counts once, also if the challenge
+/// refuses the entry: who tries again signs again.
 ///
 /// What is answered with 200 or 202 is on disk. With `Prefer: wait=20` the answer is
 /// waited for, up to so many seconds and as long as the host lets a request take; without,
@@ -119,7 +122,8 @@ struct ListQuery {
             description = "`invalid_json`, `body_rejected`, `invalid_path`"),
         (status = 401, body = ProblemDetails, content_type = "application/problem+json",
             description = "`missing_header`, `malformed_header`, `stale`, `bad_signature`, \
-                `wrong_receiver`, `hash_mismatch`, `malformed_body`; `unverified`: the challenge says so"),
+                `wrong_receiver`, `hash_mismatch`, `malformed_body`, `unsupported_scheme`; \
+                `unverified`: the challenge says so"),
         (status = 403, body = ProblemDetails, content_type = "application/problem+json",
             description = "`blacklisted`, `not_registered`, `not_validator`"),
         (status = 404, body = ProblemDetails, content_type = "application/problem+json",
@@ -331,9 +335,9 @@ async fn iterations(
     }))
 }
 
-/// A page of what may be large: of at most 100.
+/// A page of what may be large: of 20, and of at most 100.
 pub(super) fn page(cursor: Option<&str>, limit: Option<&str>) -> Result<Page<i64>, Problem> {
-    let page = Page::read(cursor, limit)?;
+    let page = Page::read(cursor, limit.or(Some(LISTED)))?;
     if page.look_for() > MOST_LISTED + 1 {
         let detail = format!("limit is not a number of 1 to {MOST_LISTED}");
         return Err(Problem::bad_request("invalid_limit", detail));
@@ -361,5 +365,24 @@ impl App {
             Some(_) => refusal::no_organic(challenge),
             None => Problem::unknown_challenge(challenge),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_has_twenty_unless_told_otherwise_and_at_most_a_hundred() {
+        let found = |limit| page(None, limit).map(|page| page.look_for() - 1);
+        assert_eq!(found(None).unwrap(), 20);
+        assert_eq!(found(Some("100")).unwrap(), 100);
+        for limit in ["0", "101", "1000", "x"] {
+            assert_eq!(
+                found(Some(limit)).unwrap_err().code,
+                "invalid_limit",
+                "{limit}"
+            );
+        }
     }
 }

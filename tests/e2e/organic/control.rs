@@ -93,6 +93,32 @@ fn a_stop_lets_what_runs_end() {
 }
 
 #[test]
+fn a_reset_has_the_next_iteration_begin_with_no_state() {
+    let subnet = Subnet::new(
+        &[Behaviour::Good],
+        "trigger = 'steps'\nfrequency = 1\nfrequency_min = 1",
+    );
+    let mut server = subnet.serve();
+    let begins_with_state = |server: &mut Server| {
+        subnet.organic(server, &["step", ORGANIC]);
+        server.wait_for("organic iteration");
+        let after = until_status(server, "it has ended", |status| status["in_flight"] == 0);
+        let path = format!(
+            "/v1/admin/organic/{ORGANIC}/iterations/{}",
+            after["last_iteration"]
+        );
+        let iteration = server.admin_get(&path).json();
+        assert_eq!(iteration["state"], "done", "{iteration}");
+        !iteration["record"]["state_before"].is_null()
+    };
+    assert!(!begins_with_state(&mut server), "the first one");
+    assert!(begins_with_state(&mut server));
+    subnet.organic(&server, &["reset", ORGANIC]);
+    assert!(!begins_with_state(&mut server), "it was reset");
+    server.stop();
+}
+
+#[test]
 fn what_is_asked_of_no_loop_is_refused() {
     let subnet = Subnet::new(&[Behaviour::Good], "");
     let server = subnet.serve();

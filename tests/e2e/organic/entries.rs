@@ -83,9 +83,6 @@ fn a_refusal_says_which_and_why_and_nothing_is_queued() {
     refused(json!({ "x": 1, "invalid": true }), 422, "invalid");
     refused(json!({ "x": "y".repeat(2_000) }), 413, "body_too_large");
     let entry = json!({ "x": 1 });
-    subnet
-        .send(&server, &denied, &entry, &[])
-        .assert_problem(403, "blacklisted");
     let nobody = Hotkey::from_uri("//Nobody").unwrap();
     subnet
         .send(&server, &nobody, &entry, &[])
@@ -107,6 +104,13 @@ fn a_refusal_says_which_and_why_and_nothing_is_queued() {
     sent(r#"{"x":2}"#).assert_problem(401, "bad_signature");
     assert_eq!(sent(&body).status, 202);
     sent(&body).assert_problem(409, "replayed");
+    // Who may not ask does not even use it up.
+    let signed = subnet.signed(&denied, &path, body.as_bytes());
+    let headers: Vec<(&str, &str)> = signed.iter().map(|(n, v)| (*n, v.as_str())).collect();
+    for _ in 0..2 {
+        let answer = try_request(&server.public, "POST", &path, &headers, body.as_bytes());
+        answer.unwrap().assert_problem(403, "blacklisted");
+    }
     assert_eq!(super::status(&server)["queue"]["queued"], 1);
     let metrics = server.admin_get("/metrics").body;
     for reason in [

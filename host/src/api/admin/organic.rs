@@ -27,6 +27,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(start))
         .routes(routes!(stop))
         .routes(routes!(steps))
+        .routes(routes!(reset))
         .routes(routes!(entries))
         .routes(routes!(entry))
         .routes(routes!(retry))
@@ -297,6 +298,42 @@ async fn steps(
     changed(&app, &challenge, &actor, "steps", status, now).await
 }
 
+/// Forget what rewards came to
+///
+/// The next iteration begins with no state, as the first one did: for a challenge whose
+/// state it cannot read any more, or whose miners are to begin anew. What miners are paid
+/// stays as it is until then. Queue, log and steps are left alone.
+#[utoipa::path(
+    post,
+    path = "/v1/admin/organic/{challenge}/reset",
+    operation_id = "reset_organic",
+    tag = "organic",
+    params(
+        ("challenge" = String, Path, description = "The challenge"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Answers the same request the same"),
+    ),
+    responses(
+        (status = 200, body = LoopView, description = "As it is now"),
+        (status = 404, body = ProblemDetails, content_type = "application/problem+json",
+            description = "`unknown_challenge`; `no_organic`: it has none"),
+        (status = 409, body = ProblemDetails, content_type = "application/problem+json",
+            description = "`in_progress`: the same request is being answered"),
+        (status = 422, body = ProblemDetails, content_type = "application/problem+json",
+            description = "`idempotency_key_reused`"),
+        (status = 503, body = ProblemDetails, content_type = "application/problem+json",
+            description = "`unavailable`, `overloaded`, `timeout`: try again"),
+    ),
+)]
+async fn reset(
+    State(app): State<App>,
+    Segments(challenge): Segments<String>,
+    Actor(actor): Actor,
+) -> Result<Json<LoopView>, Problem> {
+    let now = clock::unix_now();
+    let status = app.organic().reset(&challenge, now).await?;
+    changed(&app, &challenge, &actor, "reset", status, now).await
+}
+
 /// What a loop is after somebody changed it.
 async fn changed(
     app: &App,
@@ -323,7 +360,7 @@ struct EntryQuery {
     state: Option<String>,
     /// Where the page begins: `next` of the one before.
     cursor: Option<String>,
-    /// How many, 1 to 100. Default: 100.
+    /// How many, 1 to 100. Default: 20.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 100)]
     limit: Option<String>,
 }
@@ -542,7 +579,8 @@ struct IterationRecord {
     engine: String,
     /// Entries that were queued when it had begun, without its own.
     queue_size: u64,
-    /// Sample, queries, answers, reference, rewards, times; null while it runs.
+    /// Sample, queries, answers, reference, rewards, times; null while it runs, and once
+    /// `record_keep_s` is over.
     #[schema(value_type = Value)]
     record: Option<Box<RawValue>>,
 }

@@ -1,15 +1,16 @@
 //! The way of an entry to the queue, whichever route it came by.
 //!
-//! In this order: length, headers, body, signature, nonce, and what the operator and the
-//! challenge say to it. The nonce is taken before anything else is done: what was signed
-//! once is looked at once, and who is refused signs again.
+//! In this order: length, headers, body, signature, whether the operator lets the caller
+//! send, nonce, and what the challenge says to it. Who may not send writes nothing to the
+//! disk. Of others the nonce is taken before anything else is done: what was signed once
+//! is looked at once, and who is refused signs again.
 
 use super::refusal;
 use super::signed::{self, Signer, Way};
 use crate::api::problem::Problem;
 use crate::api::routes::{length, too_large, unread, upload};
 use crate::clock;
-use crate::organic::{Organic, SubmitError, Submitted};
+use crate::organic::{Organic, SubmitError, Submitted, may_send};
 use crate::plugins::ActivePlugin;
 use crate::sandbox::Capability;
 use crate::scoring::Pipeline;
@@ -30,8 +31,17 @@ pub(in crate::api) struct Taken {
     pub(in crate::api) entry: EntryRow,
     /// Whether it was there before.
     pub(in crate::api) duplicate: bool,
-    /// Of a bittensor client before version 11: for how long it waits for the answer.
-    pub(in crate::api) dendrite: Option<Duration>,
+    /// Of a bittensor client before version 11: what it waits for.
+    pub(in crate::api) dendrite: Option<Awaited>,
+}
+
+/// What a bittensor client before version 11 waits for.
+#[derive(Debug)]
+pub(in crate::api) struct Awaited {
+    /// For how long.
+    pub(in crate::api) patience: Duration,
+    /// What it sent: the fields of a synapse, JSON.
+    pub(in crate::api) body: String,
 }
 
 /// Takes an entry to a challenge. What is refused is counted and logged.
@@ -70,7 +80,7 @@ pub(in crate::api) async fn take(
     Ok(Taken {
         entry,
         duplicate,
-        dendrite: signer.dendrite,
+        dendrite: signer.dendrite.map(|patience| Awaited { patience, body }),
     })
 }
 
@@ -114,8 +124,12 @@ async fn signed(
         hash_fields: &rules.hash_fields,
     };
     let signer = way.verify(&request, clock::unix_now_ns())?;
+    let metagraph = pipeline.metagraph();
+    let neuron = metagraph.by_hotkey(&signer.hotkey);
+    may_send(rules, &signer.hotkey, neuron)
+        .map_err(|error| refusal::problem(plugin.name(), error))?;
     let reserved = pipeline.store.reserve_nonce(
-        format!("organic:{}", plugin.name()),
+        scope(plugin.name(), &signer),
         signer.hotkey.clone(),
         signer.nonce.clone(),
         clock::unix_now(),
@@ -128,4 +142,32 @@ async fn signed(
     serde_json::from_slice::<IgnoredAny>(&body).map_err(|error| invalid(error.to_string()))?;
     let body = String::from_utf8(body.into()).map_err(|error| invalid(error.to_string()))?;
     Ok((signer, body))
+}
+
+/// Within what a nonce counts once. What a bittensor client before version 11 signs
+/// names no challenge, so it counts once in all of them.
+fn scope(challenge: &str, signer: &Signer) -> String {
+    match signer.dendrite {
+        Some(_) => "organic".to_owned(),
+        None => format!("organic:{challenge}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_that_names_no_challenge_counts_once_in_all_of_them() {
+        let signer = |dendrite| Signer {
+            hotkey: "a".into(),
+            nonce: "n".into(),
+            dendrite,
+        };
+        let scopes = |dendrite| ["one", "two"].map(|name| scope(name, &signer(dendrite)));
+        let [one, two] = scopes(Some(Duration::ZERO));
+        assert_eq!(one, two);
+        let [one, two] = scopes(None);
+        assert_ne!(one, two);
+    }
 }

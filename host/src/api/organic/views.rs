@@ -190,10 +190,10 @@ pub(super) struct IterationView {
     rewards: Vec<RewardView>,
 }
 
-/// What everybody may see of a record.
+/// What is kept of an iteration for everybody to see.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Record {
+struct Summary {
     organic_time_sample: Option<f64>,
     organic_time_responses: Option<f64>,
     organic_time_rewards: Option<f64>,
@@ -204,8 +204,7 @@ struct Record {
 
 impl IterationView {
     pub(super) fn new(row: IterationRow) -> Result<Self, serde_json::Error> {
-        let record = row.record.as_deref();
-        let record: Record = record.map_or_else(|| Ok(Record::default()), serde_json::from_str)?;
+        let summary: Summary = serde_json::from_str(&row.summary)?;
         Ok(IterationView {
             id: row.id,
             state: row.state.name(),
@@ -215,15 +214,56 @@ impl IterationView {
             is_organic_sample: row.entry.is_some(),
             dataset: row.dataset,
             organic_queue_size: row.queue_size,
-            organic_time_sample: record.organic_time_sample,
-            organic_time_responses: record.organic_time_responses,
-            organic_time_rewards: record.organic_time_rewards,
-            organic_time_weights: record.organic_time_weights,
-            organic_time_total: record.organic_time_total,
+            organic_time_sample: summary.organic_time_sample,
+            organic_time_responses: summary.organic_time_responses,
+            organic_time_rewards: summary.organic_time_rewards,
+            organic_time_weights: summary.organic_time_weights,
+            organic_time_total: summary.organic_time_total,
             plugin: row.plugin,
             settings: row.settings,
             engine: row.engine,
-            rewards: record.rewards,
+            rewards: summary.rewards,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::IterationState;
+    use serde_json::{Value, json};
+
+    fn row(summary: &Value) -> IterationRow {
+        IterationRow {
+            id: 7,
+            challenge: "c".into(),
+            entry: None,
+            dataset: Some("d".into()),
+            started_at: 1.0,
+            ended_at: Some(2.0),
+            state: IterationState::Done,
+            code: None,
+            message: None,
+            plugin: "p".into(),
+            settings: "s".into(),
+            engine: "e".into(),
+            queue_size: 3,
+            summary: summary.to_string(),
+            record: None,
+        }
+    }
+
+    #[test]
+    fn an_iteration_is_told_without_its_record() {
+        let reward = json!({"uid": 4, "hotkey": "h", "value": 0.5});
+        let summary = json!({"organic_time_total": 1.5, "rewards": [&reward]});
+        let view = IterationView::new(row(&summary)).unwrap();
+        let told = serde_json::to_value(view).unwrap();
+        assert_eq!(told["organic_time_total"], 1.5);
+        assert_eq!(told["organic_time_sample"], Value::Null);
+        assert_eq!(told["rewards"], json!([reward]));
+        assert_eq!(told["organic_queue_size"], 3);
+        let running = IterationView::new(row(&json!({}))).unwrap();
+        assert!(running.rewards.is_empty());
     }
 }
