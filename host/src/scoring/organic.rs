@@ -17,6 +17,9 @@ pub(super) type OrganicRows = BTreeMap<String, OrganicWeights>;
 /// `get-weights` told, from one scoring hour to the next and what that may be late.
 const OWN_FOR: f64 = 86_400.0 + PATIENCE;
 
+/// Seconds by which a clock may have been set back since organic weights were made.
+const AHEAD: f64 = 86_400.0;
+
 /// The part of a challenge's weights that organic rewards decide, 0 to 1: of what it can
 /// do, and the operator's share where it can do both.
 pub(super) fn part(has: impl Fn(Capability) -> bool, share: f64) -> f64 {
@@ -40,6 +43,8 @@ pub(super) fn pays(plugin: &ActivePlugin) -> bool {
 /// What organic rewards came to, while it is fresh. Where there is nothing, as on a
 /// restored host, what a day of the ledger paid stands in: `good`.
 pub(super) fn choose(row: Option<&OrganicWeights>, good: Option<Told>, when: When<'_>) -> Chosen {
+    // Of a clock that was wrong: it would be fresh for as long as it was wrong by.
+    let row = row.filter(|row| row.at <= when.at + AHEAD);
     let Some(row) = row else {
         let lack = Lack::new(
             "never_folded",
@@ -194,6 +199,28 @@ mod tests {
             (origin, code.as_deref()),
             (Origin::Fallback, Some("organic_stale"))
         );
+    }
+
+    #[test]
+    fn weights_of_a_clock_that_was_wrong_do_not_count() {
+        let when = When {
+            day: "2026-08-22",
+            waited_for: None,
+            at: 1e9,
+            max_age: 1e9,
+        };
+        let chosen = |at| {
+            let row = OrganicWeights {
+                day: "2026-08-22".into(),
+                at,
+                weights: BTreeMap::from([("a".to_owned(), 1.0)]),
+            };
+            let chosen = choose(Some(&row), None, when);
+            (chosen.origin, chosen.lack.map(|lack| lack.code))
+        };
+        assert_eq!(chosen(when.at + AHEAD), (Origin::Own, None));
+        let never = Some("never_folded".to_owned());
+        assert_eq!(chosen(when.at + AHEAD + 1.0), (Origin::None, never));
     }
 
     #[test]

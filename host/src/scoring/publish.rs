@@ -65,7 +65,7 @@ impl Pipeline {
         let anew = last.is_none()
             || ledger != Some(inputs.ledger)
             || !(seen.organic_at..seen.organic_at + ORGANIC_PACE).contains(&now);
-        let organic = self.organic_now(&seen.organic, anew).await?;
+        let organic = self.organic_now(&seen.organic, anew, now).await?;
         if is_fresh && is_same && organic.is_none() {
             return Ok(None);
         }
@@ -73,10 +73,8 @@ impl Pipeline {
         if last.is_none() && now < first + PATIENCE && self.catches_up(now).await? {
             return Ok(None);
         }
-        if let Some(organic) = organic {
-            (seen.organic, seen.organic_at) = (organic, now);
-        }
-        let Some((content, dropped)) = self.content(&seen.organic, now).await? else {
+        let rows = organic.as_ref().unwrap_or(&seen.organic);
+        let Some((content, dropped)) = self.content(rows, now).await? else {
             return Ok(None);
         };
         let document = serde_json::to_string(&content)?;
@@ -101,6 +99,10 @@ impl Pipeline {
             self.tell_new(&vector, &dropped);
         }
         self.latest.set(vector);
+        // Not before: what failed is tried again at the next look.
+        if let Some(organic) = organic {
+            (seen.organic, seen.organic_at) = (organic, now);
+        }
         seen.inputs = Some(inputs);
         Ok(self.latest.get().filter(|_| is_new))
     }
@@ -123,6 +125,7 @@ impl Pipeline {
         &self,
         known: &OrganicRows,
         anew: bool,
+        now: f64,
     ) -> Result<Option<OrganicRows>, PipelineError> {
         let (mut rows, names) = if anew {
             (OrganicRows::new(), self.challenges_to_run())
@@ -136,8 +139,13 @@ impl Pipeline {
             }
             (known.clone(), names)
         };
+        // Not of later days, which a clock that was wrong may have left.
+        let today = self.schedule.day_of(now);
         for name in names {
-            if let Some(row) = self.store.organic_weights(name.clone(), None).await? {
+            let row = self
+                .store
+                .organic_weights(name.clone(), Some(today.clone()));
+            if let Some(row) = row.await? {
                 rows.insert(name, row);
             }
         }

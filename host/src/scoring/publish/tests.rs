@@ -83,10 +83,19 @@ impl Room {
     async fn challenge(&self, name: &str, capabilities: &[&str], share: f64) {
         let spec = json!({"given": {"emission_percent": 100.0,
                                     "organic": {"weights_share": share}}});
+        self.record(name, capabilities, spec.to_string()).await;
+        let plugins = &self.pipeline.plugins;
+        plugins.set_running(name, |running| running.state = RunState::Failed);
+    }
+
+    /// Makes or changes the record of a challenge.
+    async fn record(&self, name: &str, capabilities: &[&str], spec: String) {
+        let store = &self.pipeline.store;
+        let before = store.registry_record(name.to_owned()).await.unwrap();
         let row = RegistryRow {
             slug: name.into(),
             status: "active".into(),
-            spec: spec.to_string(),
+            spec,
             digest: "d".into(),
             version: "1".into(),
             capabilities: json!(capabilities).to_string(),
@@ -102,13 +111,9 @@ impl Room {
             action: "create",
             changes: json!({}),
         };
-        let put = self
-            .pipeline
-            .store
-            .put_record(row, "r".into(), None, change, None);
+        let revision = before.map(|before| before.revision);
+        let put = store.put_record(row, "r".into(), revision, change, None);
         assert!(matches!(put.await.unwrap(), Written::Done(_)));
-        let plugins = &self.pipeline.plugins;
-        plugins.set_running(name, |running| running.state = RunState::Failed);
     }
 
     /// An iteration that ends.
@@ -127,6 +132,7 @@ impl Room {
         });
         let completed = Completed {
             id: begun.await.unwrap().unwrap().id,
+            summary: "{}".into(),
             record: "{}".into(),
             ended_at: at,
             answer: None,
@@ -232,6 +238,33 @@ async fn what_iterations_change_is_published_once_in_a_while_and_the_rest_at_onc
     room.finalize("digits", "2026-08-22", &[("a", 1.0)]).await;
     let paid = room.publish(NOW + ORGANIC_PACE + 2.0).await;
     assert_eq!(paid, Some(vec![(1, 0.5), (3, 0.5)]));
+}
+
+#[tokio::test]
+async fn what_could_not_be_published_is_tried_again_at_the_next_look() {
+    let room = Room::new().await;
+    room.challenge("echo", &["organic"], 0.5).await;
+    room.fold("echo", NOW, &[("a", 1.0)]).await;
+    assert!(room.publish(NOW).await.is_some());
+    room.fold("echo", NOW + 1.0, &[("b", 1.0)]).await;
+    assert_eq!(room.publish(NOW + ORGANIC_PACE - 1.0).await, None);
+    room.record("echo", &["organic"], "{".into()).await;
+    assert!(room.pipeline.publish(NOW + ORGANIC_PACE).await.is_err());
+    let spec = json!({"given": {"emission_percent": 100.0}});
+    room.record("echo", &["organic"], spec.to_string()).await;
+    let paid = room.publish(NOW + ORGANIC_PACE + 1.0).await;
+    assert_eq!(paid, Some(vec![(2, 1.0)]));
+}
+
+#[tokio::test]
+async fn weights_of_a_clock_that_was_wrong_do_not_hide_those_of_now() {
+    let room = Room::new().await;
+    room.challenge("echo", &["organic"], 0.5).await;
+    // 2030-01-01.
+    room.fold("echo", 1_893_456_000.0, &[("a", 1.0)]).await;
+    assert_eq!(room.publish(NOW).await, None);
+    room.fold("echo", NOW, &[("b", 1.0)]).await;
+    assert_eq!(room.publish(NOW + 1.0).await, Some(vec![(2, 1.0)]));
 }
 
 #[tokio::test]
