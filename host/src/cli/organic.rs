@@ -31,6 +31,9 @@ pub(super) enum Organic {
     Stop(Stop),
     /// Count steps, which iterations are triggered by where `trigger` is `steps`.
     Step(Step),
+    /// Forget what rewards came to: the next iteration begins with no state. What miners
+    /// are paid stays as it is until then.
+    Reset(Reset),
     /// List the entries of a challenge, the last first.
     Entries(Entries),
     /// Queue an entry again that failed or was dropped.
@@ -89,6 +92,15 @@ pub(super) struct Step {
     connection: Connection,
 }
 
+#[derive(Debug, Args)]
+pub(super) struct Reset {
+    /// The challenge.
+    #[arg(value_parser = slug)]
+    challenge: String,
+    #[command(flatten)]
+    connection: Connection,
+}
+
 /// What a challenge may be called: part of an address.
 fn slug(text: &str) -> Result<String, String> {
     match is_challenge_name(text) {
@@ -104,6 +116,7 @@ impl Organic {
             Organic::Start(command) => command.run(),
             Organic::Stop(command) => command.run(),
             Organic::Step(command) => command.run(),
+            Organic::Reset(command) => command.run(),
             Organic::Entries(command) => command.run(),
             Organic::Retry(command) => command.run(),
             Organic::Send(command) => command.run(),
@@ -181,6 +194,14 @@ impl Step {
     }
 }
 
+impl Reset {
+    fn run(self) -> anyhow::Result<ExitCode> {
+        let parts = ["organic", &self.challenge, "reset"];
+        let question = async |api: &Api| Ok(api.post(&parts, &[], None).await?.body);
+        ask(&self.connection, question, changed)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -223,6 +244,7 @@ mod tests {
             ),
             (&["step", "echo", "--set", "many"], "invalid digit"),
             (&["stop"], "<CHALLENGE>"),
+            (&["reset"], "<CHALLENGE>"),
             (&["start", "../etc"], "not "),
             (&["entries", "echo", "--state", "lost"], "possible values"),
             (&["retry", "echo"], "<ID>"),

@@ -20,8 +20,8 @@ pub(in crate::cli) struct Entries {
         value_parser = PossibleValuesParser::new(EntryState::ALL.map(EntryState::name))
     )]
     state: Option<String>,
-    /// How many, 1 to 1000.
-    #[arg(long, default_value_t = 100, value_name = "N")]
+    /// How many, 1 to 100.
+    #[arg(long, default_value_t = 20, value_name = "N")]
     limit: u32,
     /// Where to go on, as the last list told it.
     #[arg(long, value_name = "CURSOR")]

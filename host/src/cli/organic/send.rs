@@ -145,7 +145,10 @@ impl Send {
                 true => print_json(&entry)?,
                 false => print!("{}", show::entry(&entry)),
             }
-            let is_done = text(&entry, "/state") == "done";
+            let has_answer = entry
+                .pointer("/answer")
+                .is_some_and(|answer| !answer.is_null());
+            let is_done = text(&entry, "/state") == "done" && has_answer;
             let is_well = is_done || (self.wait == 0 && !is_lost(&entry));
             Ok(ExitCode::from(u8::from(!is_well)))
         });

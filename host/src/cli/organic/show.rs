@@ -86,13 +86,21 @@ pub(super) fn status(status: &Value) -> String {
         line("last number", told("/last_iteration")),
         line("queued", told("/queue/queued")),
         line("oldest of them", time(status, "/queue/oldest_at")),
-        line("next to be tried", time(status, "/queue/next_at")),
+        line("next to be tried", next_try(status)),
         line("in an iteration", told("/queue/leased")),
         line("done", told("/queue/done")),
         line("dropped", told("/queue/dropped")),
         line("failed", told("/queue/failed")),
     ]);
     pairs(&lines)
+}
+
+/// When the next entry may be tried: those that never failed, at any time.
+fn next_try(status: &Value) -> String {
+    match status.pointer("/queue/next_at").and_then(Value::as_f64) {
+        Some(at) if at <= 0.0 => "at any time".to_owned(),
+        _ => time(status, "/queue/next_at"),
+    }
 }
 
 /// What a loop is after it was changed, in a line.
