@@ -18,7 +18,7 @@ Usage: cargo xtask COMMAND
 
   demo [ARGS…]      set up, then run `proctor demo ARGS…`
   test [ARGS…]      set up, then run `cargo test --workspace ARGS…`
-  plugins           build the example challenge and its solvers into plugins/
+  plugins           build the example challenges and their solvers into plugins/
   wit [--publish]   check that published WIT has not changed; with --publish,
                     record the versions that are not recorded yet";
 
