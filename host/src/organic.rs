@@ -140,11 +140,7 @@ impl Organic {
     /// # Errors
     ///
     /// That of the database.
-    pub async fn status(
-        &self,
-        challenge: &str,
-        _now: f64,
-    ) -> Result<Option<LoopStatus>, StoreError> {
+    pub async fn status(&self, challenge: &str) -> Result<Option<LoopStatus>, StoreError> {
         let row = self.0.resources.store.organic_loop(challenge.to_owned());
         let row = row.await?;
         self.status_of(row).await
@@ -152,10 +148,10 @@ impl Organic {
 
     /// How every loop does, by name of the challenge. One that the database does not
     /// tell of is left out, and logged.
-    pub async fn statuses(&self, now: f64) -> Vec<LoopStatus> {
+    pub async fn statuses(&self) -> Vec<LoopStatus> {
         let mut statuses = Vec::new();
         for challenge in self.0.names() {
-            match self.status(&challenge, now).await {
+            match self.status(&challenge).await {
                 Ok(status) => statuses.extend(status),
                 Err(error) => tracing::error!(challenge, %error, "cannot tell how its loop does"),
             }

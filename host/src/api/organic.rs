@@ -29,6 +29,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::time::Duration;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -163,7 +164,7 @@ async fn enter(
         wait: prefer.wait.filter(|_| place.is_some()),
         ..prefer
     };
-    answer(app.organic(), &challenge, taken, prefer, until).await
+    answer(app.organic(), &challenge, taken, prefer, until, &app.0.stop).await
 }
 
 /// Waits for the end of an entry if that is preferred, and tells how far it is.
@@ -173,6 +174,7 @@ pub(super) async fn answer(
     taken: Taken,
     prefer: Prefer,
     latest: Instant,
+    stop: &CancellationToken,
 ) -> Result<Response, Problem> {
     let Taken {
         mut entry,
@@ -186,7 +188,7 @@ pub(super) async fn answer(
         let now = Instant::now();
         // A wait without end is one that is too long.
         let until = now.checked_add(wait).unwrap_or(latest).min(latest);
-        entry = wait_for(organic, challenge, entry, until).await?;
+        entry = wait_for(organic, challenge, entry, until, stop).await?;
         if entry.state.is_end() {
             let seconds = wait.min(latest.saturating_duration_since(now)).as_secs();
             applied = HeaderValue::from_str(&format!("wait={seconds}")).ok();
@@ -202,16 +204,17 @@ pub(super) async fn answer(
     Ok(response)
 }
 
-/// The entry when it has ended, or as it is at a time.
+/// The entry when it has ended, or as it is at a time, or when the host stops.
 pub(super) async fn wait_for(
     organic: &Organic,
     challenge: &str,
     entry: EntryRow,
     until: Instant,
+    stop: &CancellationToken,
 ) -> Result<EntryRow, Problem> {
-    let ended = organic.wait(challenge, &entry.id, until).await?;
+    let ended = stop.run_until_cancelled(organic.wait(challenge, &entry.id, until));
     // It is there: it is kept for longer than anybody waits.
-    Ok(ended.unwrap_or(entry))
+    Ok(ended.await.transpose()?.flatten().unwrap_or(entry))
 }
 
 /// How far an entry is: 200 if it has ended, 202 if not.
@@ -259,7 +262,7 @@ async fn status(
     Segments(challenge): Segments<String>,
 ) -> Result<Response, Problem> {
     let now = clock::unix_now();
-    let status = app.organic_status(&challenge, now).await?;
+    let status = app.organic_status(&challenge).await?;
     let view = OrganicView::new(status, app.organic().hotkey(), now);
     Ok(([NO_STORE], Json(view)).into_response())
 }
@@ -322,7 +325,7 @@ async fn iterations(
     Params(query): Params<ListQuery>,
 ) -> Result<Json<IterationPage>, Problem> {
     let page = page(query.cursor.as_deref(), query.limit.as_deref())?;
-    app.organic_status(&challenge, clock::unix_now()).await?;
+    app.organic_status(&challenge).await?;
     let found = app
         .store
         .organic_iterations(challenge, page.after, page.look_for());
@@ -355,12 +358,8 @@ impl App {
     /// # Errors
     ///
     /// 404 `unknown_challenge`, or `no_organic` if it has none.
-    pub(super) async fn organic_status(
-        &self,
-        challenge: &str,
-        now: f64,
-    ) -> Result<LoopStatus, Problem> {
-        let status = self.organic().status(challenge, now).await?;
+    pub(super) async fn organic_status(&self, challenge: &str) -> Result<LoopStatus, Problem> {
+        let status = self.organic().status(challenge).await?;
         status.ok_or_else(|| match self.plugins.get(challenge) {
             Some(_) => refusal::no_organic(challenge),
             None => Problem::unknown_challenge(challenge),

@@ -200,12 +200,12 @@ async fn a_challenge_that_goes_has_no_loop_until_it_comes_back() {
 async fn there_is_no_loop_of_a_challenge_that_there_is_not() {
     let world = Setup::steps(1).run().await;
     let organic = &world.organic;
-    assert!(organic.status("nobody", 0.0).await.unwrap().is_none());
+    assert!(organic.status("nobody").await.unwrap().is_none());
     assert!(organic.stop("nobody", 0.0).await.unwrap().is_none());
     assert!(organic.start("nobody", 0.0).await.unwrap().is_none());
     let steps = organic.steps("nobody", Steps::Set(1), 0.0).await;
     assert!(steps.unwrap().is_none());
-    let statuses = organic.statuses(0.0).await;
+    let statuses = organic.statuses().await;
     let names: Vec<_> = statuses.iter().map(|s| s.challenge.as_str()).collect();
     assert_eq!(names, [ORGANIC]);
 }

@@ -214,7 +214,7 @@ impl World {
     }
 
     pub(crate) async fn status(&self) -> LoopStatus {
-        let status = self.organic.status(ORGANIC, clock::unix_now()).await;
+        let status = self.organic.status(ORGANIC).await;
         status.unwrap().unwrap()
     }
 

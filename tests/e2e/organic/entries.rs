@@ -39,6 +39,28 @@ fn an_answer_can_be_awaited_or_fetched_later() {
 }
 
 #[test]
+fn who_waits_is_answered_when_the_host_stops() {
+    let subnet = Subnet::new(&[Behaviour::Good], &format!("{STEPS}dedupe_s = 1"));
+    let server = subnet.serve();
+    let address = server.public.clone();
+    std::thread::scope(|scope| {
+        let waits = scope.spawn(|| {
+            let wait = [("prefer", "wait=25")];
+            subnet.try_send(&address, &caller(0), &json!({ "x": 1 }), &wait)
+        });
+        super::until_status(&server, "it is queued", |status| {
+            status["queue"]["queued"] == 1
+        });
+        let log = server.stop();
+        let cut = "requests were still open";
+        assert!(!log.iter().any(|event| event.message.starts_with(cut)));
+        let answer = waits.join().unwrap().expect("an answer");
+        assert_eq!(answer.status, 202, "{answer:?}");
+        assert_eq!(answer.json()["state"], "queued");
+    });
+}
+
+#[test]
 fn the_same_sample_is_queued_once() {
     let subnet = Subnet::new(&[Behaviour::Good], STEPS);
     let server = subnet.serve();

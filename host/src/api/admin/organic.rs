@@ -139,7 +139,7 @@ impl From<LoopStatus> for LoopView {
     responses((status = 200, body = LoopList, description = "Those that have it")),
 )]
 async fn list(State(app): State<App>) -> Json<LoopList> {
-    let statuses = app.organic().statuses(clock::unix_now()).await;
+    let statuses = app.organic().statuses().await;
     let challenges = statuses.into_iter().map(LoopView::from).collect();
     Json(LoopList { challenges })
 }
@@ -161,7 +161,7 @@ async fn one(
     State(app): State<App>,
     Segments(challenge): Segments<String>,
 ) -> Result<Json<LoopView>, Problem> {
-    let status = app.organic_status(&challenge, clock::unix_now()).await?;
+    let status = app.organic_status(&challenge).await?;
     Ok(Json(status.into()))
 }
 
@@ -196,7 +196,7 @@ async fn start(
 ) -> Result<Json<LoopView>, Problem> {
     let now = clock::unix_now();
     let status = app.organic().start(&challenge, now).await?;
-    changed(&app, &challenge, &actor, "start", status, now).await
+    changed(&app, &challenge, &actor, "start", status).await
 }
 
 /// Have no iteration begin
@@ -231,7 +231,7 @@ async fn stop(
 ) -> Result<Json<LoopView>, Problem> {
     let now = clock::unix_now();
     let status = app.organic().stop(&challenge, now).await?;
-    changed(&app, &challenge, &actor, "stop", status, now).await
+    changed(&app, &challenge, &actor, "stop", status).await
 }
 
 /// How steps are counted: one of both.
@@ -295,7 +295,7 @@ async fn steps(
 ) -> Result<Json<LoopView>, Problem> {
     let (change, now) = (body.change()?, clock::unix_now());
     let status = app.organic().steps(&challenge, change, now).await?;
-    changed(&app, &challenge, &actor, "steps", status, now).await
+    changed(&app, &challenge, &actor, "steps", status).await
 }
 
 /// Forget what rewards came to
@@ -331,7 +331,7 @@ async fn reset(
 ) -> Result<Json<LoopView>, Problem> {
     let now = clock::unix_now();
     let status = app.organic().reset(&challenge, now).await?;
-    changed(&app, &challenge, &actor, "reset", status, now).await
+    changed(&app, &challenge, &actor, "reset", status).await
 }
 
 /// What a loop is after somebody changed it.
@@ -341,12 +341,11 @@ async fn changed(
     actor: &str,
     action: &'static str,
     status: Option<LoopStatus>,
-    now: f64,
 ) -> Result<Json<LoopView>, Problem> {
     let status = match status {
         Some(status) => status,
         // Says why there is none.
-        None => app.organic_status(challenge, now).await?,
+        None => app.organic_status(challenge).await?,
     };
     tracing::info!(challenge, actor, action, "organic scoring changed");
     Ok(Json(status.into()))
@@ -469,7 +468,7 @@ async fn entries(
         EntryState::from_name(name).ok_or_else(problem)
     });
     let state = state.transpose()?;
-    app.organic_status(&challenge, clock::unix_now()).await?;
+    app.organic_status(&challenge).await?;
     let found = app
         .store
         .organic_entries(challenge, state, page.after, page.look_for());

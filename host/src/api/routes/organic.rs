@@ -72,7 +72,7 @@ async fn answer(
     let taken = in_time(latest, taken).await?;
     let Some(awaited) = taken.dendrite else {
         let prefer = Prefer::of(&parts.headers);
-        return organic::answer(asked, challenge, taken, prefer, latest).await;
+        return organic::answer(asked, challenge, taken, prefer, latest, &routes.0.stop).await;
     };
     let Taken {
         entry, duplicate, ..
@@ -80,7 +80,7 @@ async fn answer(
     // The client gives up at the same time: what is told then is not heard.
     let margin = (awaited.patience / 10).min(Duration::from_secs(1));
     let until = (Instant::now() + awaited.patience.saturating_sub(margin)).min(latest);
-    let entry = organic::wait_for(asked, challenge, entry, until).await?;
+    let entry = organic::wait_for(asked, challenge, entry, until, &routes.0.stop).await?;
     if !entry.state.is_end() {
         return organic::told(challenge, entry, duplicate);
     }
