@@ -145,8 +145,8 @@ fn nothing_is_restored_from_what_is_no_whole_backup() {
         (whole[..whole.len() - 1].to_vec(), vec!["checksum"]),
         (whole[..whole.len() / 2].to_vec(), vec!["checksum"]),
         (
-            text.replacen("\"score\":1.0", "\"score\":0.9", 1)
-                .into_bytes(),
+            // Whatever it is: the seed is another in each run.
+            text.replacen("\"score\":", "\"score\":1", 1).into_bytes(),
             vec!["checksum"],
         ),
         (

@@ -8,7 +8,7 @@ use crate::chain::Metagraph;
 use crate::plugins::RunState;
 use crate::sandbox::Outcome;
 use crate::sandbox::types::{HotkeyWeight, Standing};
-use crate::store::{FinalizationRow, WeightVectorRow};
+use crate::store::{FinalizationRow, Notice, OutboxKind, WeightVectorRow};
 use crate::weights::{
     Aggregated, Derivation, Limits, Miner, NoMiner, Policy, Quantised, SameMiner, aggregate,
     quantise,
@@ -83,7 +83,15 @@ impl Pipeline {
             values: json!(vector.values).to_string(),
             derivation: serde_json::to_string(&aggregated.derivation)?,
         };
-        if !self.store.put_vector(row, now).await? {
+        // What was told of the day's last finalization may be without its vector.
+        let notices = match self.config.storage.url {
+            Some(_) => vec![Notice {
+                kind: OutboxKind::State,
+                subject: String::new(),
+            }],
+            None => Vec::new(),
+        };
+        if !self.store.put_vector(row, notices, now).await? {
             return Ok(None);
         }
         tracing::info!(day, uids = ?vector.uids, values = ?vector.values, "finalized");

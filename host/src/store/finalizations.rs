@@ -256,7 +256,8 @@ impl Store {
         .await
     }
 
-    /// Stores a day's vector, once. Returns whether this was the first.
+    /// Stores a day's vector, once, with the notices of whom to tell. Returns whether this
+    /// was the first.
     ///
     /// # Errors
     ///
@@ -264,6 +265,7 @@ impl Store {
     pub async fn put_vector(
         &self,
         vector: WeightVectorRow,
+        notices: Vec<Notice>,
         finalized_at: f64,
     ) -> Result<bool, StoreError> {
         self.write(move |tx| {
@@ -277,6 +279,10 @@ impl Store {
                     finalized_at,
                 ),
             )?;
+            if added == 1 {
+                let mut notices = notices.iter();
+                notices.try_for_each(|notice| outbox::put(tx, notice, finalized_at))?;
+            }
             Ok(added == 1)
         })
         .await
