@@ -11,6 +11,7 @@ mod challenge;
 mod collect;
 mod keep;
 mod organic;
+mod receipts;
 mod registry;
 mod source;
 mod validators;
@@ -25,6 +26,7 @@ pub use challenge::{
 pub use collect::{Commits, RevealRule, Storage, TimestampPolicy};
 pub use keep::{Backup, Events, Retention};
 pub use organic::{Callers, Miners, Organic, Sampling, Trigger};
+pub use receipts::Receipts;
 pub use registry::{Admin, Registry};
 pub use source::ConfigSource;
 pub use validators::Validators;
@@ -112,6 +114,8 @@ pub struct Config {
     pub retention: Retention,
     /// What `GET /v1/events` remembers.
     pub events: Events,
+    /// What is kept so that scores can be computed again.
+    pub receipts: Receipts,
     /// The challenges' records.
     pub registry: Registry,
     /// Validators that do evaluations again.
@@ -144,6 +148,7 @@ impl Default for Config {
             backup: Backup::default(),
             retention: Retention::default(),
             events: Events::default(),
+            receipts: Receipts::default(),
             registry: Registry::default(),
             validators: Validators::default(),
             miners: Miners::default(),
@@ -228,8 +233,9 @@ impl Default for Public {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Scoring {
-    /// What the seeds of evaluations are made from. Default: drawn at random
-    /// when the database is made, and kept in it.
+    /// What the seeds of evaluations are made from, which receipts tell: whoever can guess
+    /// it knows all future tasks. Default: drawn at random when the database is made, and
+    /// kept in it.
     pub seed: Option<u64>,
     /// The hour at which a day is finalized, 0 to 23, UTC. Default: 14.
     pub hour: u8,
@@ -418,6 +424,7 @@ impl Config {
         self.storage.check()?;
         self.archive.check()?;
         self.backup.check()?;
+        self.receipts.check()?;
         self.validators.check()?;
         self.miners.check()?;
         self.chain.check()?;

@@ -11,14 +11,18 @@ mod aggregate;
 mod derivation;
 mod mix;
 mod no_miner;
+mod on_chain;
 mod quantise;
 mod same_miner;
 mod share;
 
-pub use aggregate::{Aggregated, ChallengeWeights, Miner, Policy, Reported, Unassigned, aggregate};
+pub use aggregate::{
+    Aggregated, ChallengeWeights, Miner, Policy, Reported, Unassigned, aggregate, aggregate_or_skip,
+};
 pub use derivation::{ChallengeShare, Decision, Derivation, DropReason, Dropped};
 pub use mix::mix;
 pub use no_miner::{NoMiner, NoMinerError, burn_vector};
+pub use on_chain::{OnChain, on_chain};
 pub use quantise::{QuantiseError, Quantised, TooFew, conform, quantise};
 pub use same_miner::SameMiner;
 

@@ -16,8 +16,8 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use subxt_signer::SecretUri;
 use subxt_signer::sr25519::{Keypair, PublicKey, Signature};
+use subxt_signer::{DeriveJunction, SecretUri};
 use zeroize::Zeroizing;
 
 /// How a key file begins that the Bittensor wallet encrypted.
@@ -218,6 +218,14 @@ impl Hotkey {
     #[must_use]
     pub fn public_key(&self) -> [u8; 32] {
         self.pair.public_key().0
+    }
+
+    /// A secret of this key for one purpose, the same each time.
+    #[must_use]
+    pub(crate) fn derived(&self, purpose: &str) -> [u8; 32] {
+        // Of a hard junction nobody else knows even the public part.
+        let junction = DeriveJunction::hard(purpose);
+        self.pair.derive([junction]).public_key().0
     }
 
     /// Signs with sr25519 in the context `substrate`. Two signatures of the same

@@ -1,57 +1,18 @@
 //! What a result is known by.
 
+use crate::canonical::digest;
+use crate::receipts::documents::{Document, EvaluateOutput};
 use crate::sandbox::types::ScoringLog;
-use serde::Serialize;
-use sha2::{Digest, Sha256};
-
-/// Which form is hashed.
-const VERSION: &str = "proctor-result-1";
-
-/// The fields in the order of their names, and no number among them: whatever writes
-/// JSON without spaces writes the same bytes.
-#[derive(Serialize)]
-struct Canonical<'a> {
-    logs: Vec<CanonicalLog<'a>>,
-    outcome: &'a str,
-    version: &'a str,
-}
-
-#[derive(Serialize)]
-struct CanonicalLog<'a> {
-    baseline_score: Option<String>,
-    error: Option<&'a str>,
-    score: String,
-    solution: Option<&'a str>,
-    task: &'a str,
-}
 
 /// The digest of what an evaluation came to: its outcome's code, and its scoring logs
 /// in the order of the tasks. 64 lower-case hexadecimal digits, of SHA-256 over a
-/// canonical JSON text that `docs/validators.md` describes.
+/// canonical JSON text that `docs/validators.md` describes: the output of its receipt.
 ///
 /// # Errors
 ///
 /// None that is known of: the text has nothing in it that JSON cannot hold.
 pub fn result_digest(outcome: &str, logs: &[ScoringLog]) -> Result<String, serde_json::Error> {
-    let logs = logs.iter().map(|log| CanonicalLog {
-        baseline_score: log.baseline_score.map(bits),
-        error: log.error.as_deref(),
-        score: bits(log.score),
-        solution: log.solution.as_deref(),
-        task: &log.task,
-    });
-    let canonical = Canonical {
-        logs: logs.collect(),
-        outcome,
-        version: VERSION,
-    };
-    let text = serde_json::to_vec(&canonical)?;
-    Ok(hex::encode(Sha256::digest(text)))
-}
-
-/// The bits of a number, as 16 hexadecimal digits: there are many texts for a number.
-fn bits(number: f64) -> String {
-    format!("{:016x}", number.to_bits())
+    Ok(digest(EvaluateOutput::new(outcome, logs).text()?))
 }
 
 #[cfg(test)]

@@ -156,6 +156,30 @@ pub fn aggregate(
     })
 }
 
+/// As [`aggregate`]; if nobody earned and the policy cannot meet the limits, the empty
+/// vector, and why there is no other.
+///
+/// # Errors
+///
+/// None that is known of: [`NoMiner::Skip`] asks for nothing.
+pub fn aggregate_or_skip(
+    challenges: &BTreeMap<String, ChallengeWeights>,
+    miners: &BTreeMap<String, Miner>,
+    policy: Policy,
+) -> Result<(Aggregated, Option<String>), NoMinerError> {
+    match aggregate(challenges, miners, policy) {
+        Ok(aggregated) => Ok((aggregated, None)),
+        Err(error) => {
+            let policy = Policy {
+                no_miner: NoMiner::Skip,
+                ..policy
+            };
+            let aggregated = aggregate(challenges, miners, policy)?;
+            Ok((aggregated, Some(error.to_string())))
+        }
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
