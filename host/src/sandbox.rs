@@ -17,6 +17,7 @@ mod compile_cache;
 mod context;
 mod database;
 mod engine;
+mod files;
 mod grants;
 mod inspect;
 mod journal;
@@ -34,6 +35,7 @@ mod solver;
 mod standings;
 mod state;
 mod submit;
+mod tape;
 mod volume;
 mod watch;
 
@@ -50,14 +52,13 @@ pub use outcome::{Blame, Outcome, PluginError};
 pub use plugin::{Capability, Description, PluginComponent, SettingsProblem};
 pub use plugin_call::PluginCall;
 pub use routes::{Ended, RouteBody, RouteCall, RouteLimits};
-pub use runner::{RemoteSolver, RemoteTask, SolveRecord, Solver, Submitted};
+pub use runner::{RemoteSolver, RemoteTask, SolveRecord, Solver, Submitted, solve_again};
 pub use solver::SolverComponent;
 pub use submit::Submit;
-
-use sha2::{Digest, Sha256};
+pub use tape::{Divergence, HostCall, Tape, first_difference};
 
 /// SHA-256 as 64 lower-case hexadecimal digits: what components and artifacts
 /// are called by.
 pub fn sha256_hex(bytes: &[u8]) -> String {
-    hex::encode(Sha256::digest(bytes))
+    crate::canonical::digest(bytes)
 }

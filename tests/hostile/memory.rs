@@ -100,11 +100,14 @@ async fn memories_are_counted_over_the_whole_store() {
     assert_eq!(records[0].outcome, Outcome::OutOfMemory);
 }
 
-#[test]
-fn memory_that_the_pool_cannot_hold_is_refused_when_loaded() {
-    let error = PluginComponent::load(&WORLD.sandbox, &guest_bytes("big_memory")).unwrap_err();
-    assert_eq!(error.outcome, Outcome::LinkError);
-    assert!(error.message.contains("memory"), "{}", error.message);
+/// As without a pool: its size is nothing that a result may depend on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn memory_that_is_too_much_from_the_start_is_refused_by_the_limits_of_the_call() {
+    let loaded = PluginComponent::load(&WORLD.sandbox, &guest_bytes("big_memory"));
+    let (plugin, _) = loaded.unwrap();
+    let described = plugin.describe(&WORLD.sandbox, &Limits::default()).await;
+    let error = described.result.unwrap_err();
+    assert_eq!(error.outcome, Outcome::OutOfMemory, "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

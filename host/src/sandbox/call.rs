@@ -27,7 +27,8 @@ pub struct CallContext {
 /// What a call took.
 #[derive(Debug, Clone, Default)]
 pub struct CallReport {
-    /// Fuel used. The same on every machine.
+    /// Fuel used. The same on every machine; 0 of a stack that overflowed, where that
+    /// depends on the host's own frames.
     pub fuel: u64,
     /// Wall-clock time, waiting for a place not included.
     pub elapsed: Duration,
@@ -115,7 +116,12 @@ impl Sandbox {
             Ok(Err(error)) => Err(classify(&error, store.data())),
             Err(stopped) => Err(stopped),
         };
-        let fuel = limits.fuel.saturating_sub(store.get_fuel().unwrap_or(0));
+        let fuel = match &result {
+            // The host's own frames below the guest's count: how deep the guest gets
+            // depends on how the host was compiled.
+            Err(error) if error.outcome == Outcome::StackOverflow => 0,
+            _ => limits.fuel.saturating_sub(store.get_fuel().unwrap_or(0)),
+        };
         let state = store.into_data();
         let report = CallReport {
             fuel,
@@ -151,6 +157,8 @@ fn classify(error: &wasmtime::Error, state: &State) -> PluginError {
         Outcome::Trap
     } else if error.is::<wasmtime::PoolConcurrencyLimitError>() {
         Outcome::Unavailable
+    } else if is_of_the_machine(error) {
+        Outcome::HostError
     } else {
         // What is left is a value that cannot be lifted: too much data, bad
         // UTF-8, a pointer out of bounds.
@@ -187,6 +195,16 @@ fn classify(error: &wasmtime::Error, state: &State) -> PluginError {
         frames,
         ..PluginError::new(outcome, message)
     }
+}
+
+/// Whether the machine refused something, such as memory: that says nothing of the guest.
+/// wasmtime gives on what the system told, as a type that it does not tell; the text is
+/// that of `std::io::Error`.
+pub(super) fn is_of_the_machine(error: &wasmtime::Error) -> bool {
+    error.is::<wasmtime::error::OutOfMemory>()
+        || error
+            .chain()
+            .any(|cause| cause.to_string().contains("(os error "))
 }
 
 /// What a guest wrote last: for a panic, where and why.

@@ -65,7 +65,13 @@ pub(super) fn verdict(verdict: Verdict) -> Result<Verdict, PluginError> {
     if !(0.0..=1.0).contains(&verdict.penalty) {
         return Err(invalid(format!("a penalty of {}", verdict.penalty)));
     }
-    Ok(verdict)
+    // 0 for −0, which the database does not keep: whoever computes the next verdict from
+    // this one must find what is signed.
+    Ok(Verdict {
+        score: verdict.score + 0.0,
+        penalty: verdict.penalty + 0.0,
+        ..verdict
+    })
 }
 
 /// Weights are finite, at least 0, and one for each of hotkeys that have a
@@ -158,6 +164,15 @@ mod tests {
         assert_eq!(checked(-0.1, 0.0), Outcome::InvalidOutput);
         assert_eq!(checked(f64::NAN, 0.0), Outcome::InvalidOutput);
         assert_eq!(checked(0.5, 1.1), Outcome::InvalidOutput);
+        let zero = verdict(Verdict {
+            score: -0.0,
+            penalty: -0.0,
+            accepted: true,
+            reason: None,
+        });
+        let zero = zero.unwrap();
+        let bits = [zero.score, zero.penalty].map(f64::to_bits);
+        assert_eq!(bits, [0, 0], "as the database has it");
         let log = |task: &str, score| ScoringLog {
             task: task.into(),
             solution: None,

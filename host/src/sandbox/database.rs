@@ -1,7 +1,11 @@
 //! The import `database`: SQL on the challenge's own SQLite file.
 
+mod record;
+
 use super::bindings::database::{DatabaseError, Host, Rows, Value};
 use super::state::State;
+use super::tape::{HostCall, Unreadable};
+use record::Answer;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::limits::Limit;
 use rusqlite::types::ValueRef;
@@ -38,11 +42,10 @@ impl Host for State {
         sql: String,
         parameters: Vec<Value>,
     ) -> wasmtime::Result<Result<u64, DatabaseError>> {
-        self.on_connection(move |connection, _| {
-            let mut statement = connection.prepare(&sql)?;
-            let changed =
-                statement.execute(params_from_iter(parameters.into_iter().map(to_sqlite)))?;
-            Ok(Ok(changed as u64))
+        self.taped("database.execute", sql, parameters, |connection, call| {
+            let mut statement = connection.prepare(&call.sql)?;
+            let parameters = call.parameters.into_iter().map(to_sqlite);
+            Ok(Ok(statement.execute(params_from_iter(parameters))? as u64))
         })
         .await
     }
@@ -52,18 +55,55 @@ impl Host for State {
         sql: String,
         parameters: Vec<Value>,
     ) -> wasmtime::Result<Result<Rows, DatabaseError>> {
-        self.on_connection(move |connection, output_bytes| {
-            read_rows(connection, &sql, parameters, output_bytes)
+        self.taped("database.query", sql, parameters, |connection, call| {
+            read_rows(connection, &call.sql, call.parameters, call.output_bytes)
         })
         .await
     }
 }
 
+/// A statement, and what its result may have.
+struct Call {
+    sql: String,
+    parameters: Vec<Value>,
+    output_bytes: usize,
+}
+
 impl State {
+    /// Answers a call from the tape, or makes and records it. A call without a database
+    /// is one as well: whether there is one is nowhere else to be seen.
+    async fn taped<T: Answer + Send + 'static>(
+        &mut self,
+        name: &'static str,
+        sql: String,
+        parameters: Vec<Value>,
+        work: impl FnOnce(&Connection, Call) -> rusqlite::Result<Result<T, DatabaseError>>
+        + Send
+        + 'static,
+    ) -> wasmtime::Result<Result<T, DatabaseError>> {
+        let Some(tape) = self.tape.clone() else {
+            return self.on_connection(sql, parameters, work).await;
+        };
+        let request = record::request(&sql, &parameters)?;
+        if let Some(answer) = tape.replayed(name, &request)? {
+            return record::read(&answer).ok_or_else(|| Unreadable(name).into());
+        }
+        let result = self.on_connection(sql, parameters, work).await?;
+        tape.push(HostCall {
+            name: name.to_owned(),
+            request,
+            response: record::write(&result)?,
+            solve: None,
+        });
+        Ok(result)
+    }
+
     /// Runs `work` on the call's connection, on a thread that may block.
     async fn on_connection<T: Send + 'static>(
         &mut self,
-        work: impl FnOnce(&Connection, usize) -> rusqlite::Result<Result<T, DatabaseError>>
+        sql: String,
+        parameters: Vec<Value>,
+        work: impl FnOnce(&Connection, Call) -> rusqlite::Result<Result<T, DatabaseError>>
         + Send
         + 'static,
     ) -> wasmtime::Result<Result<T, DatabaseError>> {
@@ -75,6 +115,11 @@ impl State {
         };
         let open = grant.connection.take();
         let (path, pages, output_bytes) = (grant.path.clone(), grant.pages, grant.output_bytes);
+        let call = Call {
+            sql,
+            parameters,
+            output_bytes,
+        };
         let deadline = Instant::now() + grant.statement.min(time_left);
         let (connection, result) = tokio::task::spawn_blocking(move || {
             let mut connection = match open.map_or_else(|| connect(&path, pages, output_bytes), Ok)
@@ -87,7 +132,7 @@ impl State {
             }
             let result = connection
                 .progress_handler(STEPS, Some(move || Instant::now() >= deadline))
-                .and_then(|()| work(&connection, output_bytes));
+                .and_then(|()| work(&connection, call));
             (Some(connection), result)
         })
         .await?;

@@ -78,7 +78,7 @@ pub enum SandboxError {
 const WASMTIME: &str = "48.0.8";
 /// Settings of the engine that a result depends on. To be counted up when they
 /// change.
-const PROFILE: &str = "deterministic-1";
+const PROFILE: &str = "deterministic-2";
 
 /// Compiles components and calls them. Clones share everything.
 #[derive(Clone)]
@@ -170,7 +170,7 @@ impl Sandbox {
 
     /// `limits`, but no more than the sandbox has. Without this, how a guest is
     /// refused would depend on whether memory is reserved ahead.
-    pub(super) fn clamp(&self, limits: &Limits) -> Limits {
+    pub(crate) fn clamp(&self, limits: &Limits) -> Limits {
         Limits {
             memory_bytes: limits.memory_bytes.min(self.0.max_memory_bytes),
             table_elements: limits.table_elements.min(self.0.max_table_elements),
@@ -182,9 +182,29 @@ impl Sandbox {
     /// second to many seconds of all cores: never call it on a request's path.
     pub(super) fn compile(&self, bytes: &[u8]) -> Result<(Component, CacheUse), PluginError> {
         check_header(bytes)?;
-        self.0.cache.component(&self.0.engine, bytes).map_err(|e| {
-            PluginError::new(Outcome::LinkError, format!("not a valid component: {e:#}"))
-        })
+        let link_error = |why| PluginError::new(Outcome::LinkError, why);
+        let compiled = self.0.cache.component(&self.0.engine, bytes);
+        let (component, cache) = compiled.map_err(|e| link_error(self.why_not(bytes, &e)))?;
+        match too_much(&component) {
+            Some(why) => Err(link_error(why)),
+            None => Ok((component, cache)),
+        }
+    }
+}
+
+impl Sandbox {
+    /// Why a component is none, in the same words with a pool and without one: a challenge
+    /// is told them.
+    fn why_not(&self, bytes: &[u8], error: &wasmtime::Error) -> String {
+        let invalid = |error: &wasmtime::Error| format!("not a valid component: {error:#}");
+        if !self.0.pooling {
+            return invalid(error);
+        }
+        let on_demand = Engine::new(&base_config());
+        match on_demand.and_then(|engine| Component::from_binary(&engine, bytes)) {
+            Ok(component) => too_much(&component).unwrap_or_else(|| invalid(error)),
+            Err(error) => invalid(&error),
+        }
     }
 }
 
@@ -209,6 +229,35 @@ fn check_header(bytes: &[u8]) -> Result<(), PluginError> {
         None => "too short to be WebAssembly",
     };
     Err(PluginError::new(Outcome::LinkError, problem))
+}
+
+/// Memories that a component may have.
+const MAX_MEMORIES: u32 = 4;
+/// Tables that a component may have.
+const MAX_TABLES: u32 = 40;
+/// Entries that a table may have from the start.
+const MAX_FIRST_TABLE: usize = 100_000;
+
+/// Why a component is refused that wants more than every sandbox has, if it does: a pool
+/// would refuse it, and without one it would run.
+fn too_much(component: &Component) -> Option<String> {
+    // None of what is known at run time only: a component that imports others.
+    let needed = component.resources_required()?;
+    let first_table = needed.max_initial_table_size.unwrap_or(0);
+    let first_table = usize::try_from(first_table).unwrap_or(usize::MAX);
+    if needed.num_memories > MAX_MEMORIES {
+        let memories = needed.num_memories;
+        return Some(format!(
+            "it has {memories} memories; {MAX_MEMORIES} are allowed"
+        ));
+    }
+    if needed.num_tables > MAX_TABLES {
+        let tables = needed.num_tables;
+        return Some(format!("it has {tables} tables; {MAX_TABLES} are allowed"));
+    }
+    (first_table > MAX_FIRST_TABLE).then(|| {
+        format!("a table of it begins with {first_table} entries; {MAX_FIRST_TABLE} are allowed")
+    })
 }
 
 /// How often every guest gives way by time.
@@ -262,9 +311,13 @@ fn base_config() -> Config {
         .relaxed_simd_deterministic(true)
         .cranelift_opt_level(OptLevel::Speed)
         .parallel_compilation(true)
+        // Components have no use for it, and the pool could not hold what is on demand.
+        .wasm_memory64(false)
         // Part of what a result depends on: a deeper stack overflows later.
         .max_wasm_stack(1 << 20)
-        .async_stack_size(2 << 20);
+        // What the host calls in a guest (`realloc`) from deep down in it gets that much
+        // once more, beside the host's own frames.
+        .async_stack_size(4 << 20);
     config
 }
 
@@ -291,19 +344,21 @@ fn pool(config: &SandboxConfig) -> InstanceAllocationStrategy {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(stores)
         // A component is made of several core modules; Python's of dozens.
-        .total_core_instances(stores.saturating_mul(40))
-        .max_core_instances_per_component(40)
+        .total_core_instances(stores.saturating_mul(1_000))
+        .max_core_instances_per_component(1_000)
         .max_component_instance_size(4 << 20)
         .max_core_instance_size(4 << 20)
-        .total_memories(stores.saturating_mul(4))
-        .max_memories_per_component(4)
-        .max_memories_per_module(4)
-        .total_tables(stores.saturating_mul(40))
-        .max_tables_per_component(40)
-        .max_tables_per_module(40)
-        .table_elements(config.max_table_elements)
+        .total_memories(stores.saturating_mul(MAX_MEMORIES))
+        .max_memories_per_component(MAX_MEMORIES)
+        .max_memories_per_module(MAX_MEMORIES)
+        .total_tables(stores.saturating_mul(MAX_TABLES))
+        .max_tables_per_component(MAX_TABLES)
+        .max_tables_per_module(MAX_TABLES)
+        .table_elements(config.max_table_elements.max(MAX_FIRST_TABLE))
         .total_stacks(stores)
-        .max_memory_size(config.max_memory_bytes);
+        // As much as there can be: what a call gets is decided by its limits, as it is
+        // without a pool. Only addresses are reserved, and these are anyway.
+        .max_memory_size(4 << 30);
     // Keeping pages resident pays only where the kernel tells which were
     // touched; without that it costs more than it saves. Both or neither.
     if PoolingAllocationConfig::is_pagemap_scan_available() {

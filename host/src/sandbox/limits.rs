@@ -1,5 +1,6 @@
 //! What a call may take, and the limiter that holds a store to it.
 
+use super::call::is_of_the_machine;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use wasmtime::ResourceLimiter;
@@ -146,12 +147,19 @@ impl Limiter {
 }
 
 impl ResourceLimiter for Limiter {
-    fn memory_grow_failed(&mut self, _: wasmtime::Error) -> wasmtime::Result<()> {
+    fn memory_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
+        // To the guest it would be an answer, which another machine does not give.
+        if is_of_the_machine(&error) {
+            return Err(error);
+        }
         self.refused = Some("linear memory");
         Ok(())
     }
 
-    fn table_grow_failed(&mut self, _: wasmtime::Error) -> wasmtime::Result<()> {
+    fn table_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
+        if is_of_the_machine(&error) {
+            return Err(error);
+        }
         self.refused = Some("table entries");
         Ok(())
     }

@@ -3,6 +3,7 @@
 
 use super::bindings::{context, database, runner, standings, submissions, types};
 use super::clock::LogicalClocks;
+use super::files::ScoredFiles;
 use super::outbound;
 use super::state::State;
 use wasmtime::Engine;
@@ -20,6 +21,11 @@ use wasmtime_wasi_http::{WasiHttp, WasiHttpView};
 pub(super) fn plugin_linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
     let mut linker = solver_linker(engine)?;
     add_challenge(&mut linker)?;
+    // Ours in place of those that are there: see `files`.
+    linker.allow_shadowing(true);
+    filesystem::preopens::add_to_linker::<_, ScoredFiles>(&mut linker, State::files)?;
+    filesystem::types::add_to_linker::<_, ScoredFiles>(&mut linker, State::files)?;
+    linker.allow_shadowing(false);
     // A component that has routes imports it as a whole; it gets nowhere with it.
     outbound::add_refusal(&mut linker)?;
     Ok(linker)

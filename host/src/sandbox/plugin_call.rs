@@ -9,10 +9,12 @@ use super::limits::Limits;
 use super::outcome::{Blame, Outcome, PluginError};
 use super::runner::{Runner, SolveRecord, Submitted};
 use super::state::{State, Surroundings};
+use super::tape::Tape;
 use super::volume::VolumeWatch;
 use super::watch::Deadline;
 use std::sync::{Arc, LazyLock};
 use tokio::sync::Semaphore;
+use tokio::task::coop::unconstrained;
 use tokio::time::Instant;
 use wasmtime::Store;
 
@@ -29,6 +31,9 @@ pub struct PluginCall<'a> {
     pub submitted: Option<Arc<Submitted>>,
     /// Where what it writes and how it ends is noted.
     pub journal: Option<Arc<Journal>>,
+    /// Where answers of the host that are not a function of the call are recorded, or
+    /// come from; one tape for each call. None: nothing is recorded.
+    pub tape: Option<Tape>,
 }
 
 static NO_GRANTS: LazyLock<Grants> = LazyLock::new(Grants::default);
@@ -42,6 +47,7 @@ impl<'a> PluginCall<'a> {
             grants,
             submitted: None,
             journal: None,
+            tape: None,
         }
     }
 
@@ -84,7 +90,10 @@ impl<'a> PluginCall<'a> {
             Ok((state, limits)) => {
                 let volume = state.volume.as_ref();
                 let read_only = volume.is_some_and(VolumeWatch::is_read_only);
-                let (called, state) = sandbox.run(state, &limits, call).await;
+                // Without this, tokio has what is looked at often seem not to be ready,
+                // and a guest would see that. It gives way by itself.
+                let running = unconstrained(sandbox.run(state, &limits, call));
+                let (called, state) = running.await;
                 let records = state.runner.map(|r| r.records).unwrap_or_default();
                 let called = called.and_then(|answer| answer.map_err(challenge_error));
                 let called = match read_only {
@@ -120,6 +129,7 @@ impl<'a> PluginCall<'a> {
         let mut state = State::new(self.context, &limits, deadline, &surroundings)?;
         state.database = self.grants.database(&limits);
         state.volume = volume;
+        state.tape = self.tape;
         state.runner = self.submitted.map(|submitted| Runner {
             sandbox: sandbox.clone(),
             submitted,

@@ -1,14 +1,17 @@
 //! The import `runner`: a submission, run in a sandbox of its own.
 
 use super::bindings::runner::{Failure, Host, SolveError, SolveFailure};
-use super::call::{CallReport, Called, DeadlinePassed};
+use super::call::{CallContext, CallReport, Called, DeadlinePassed};
 use super::engine::Sandbox;
 use super::limits::Limits;
 use super::outcome::{Outcome, PluginError};
 use super::solver::SolverComponent;
 use super::state::{Denied, State};
+use super::tape::{HostCall, Unreadable};
+use crate::canonical;
 use futures_util::future::BoxFuture;
 use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -142,8 +145,110 @@ pub(super) struct Runner {
 /// Characters of a submission's own message that are kept.
 const MESSAGE_LENGTH: usize = 512;
 
+/// What `runner.solve` answers, as it is recorded: `docs/receipts.md` has its form.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Answer {
+    message: Option<String>,
+    outcome: Outcome,
+    solution: Option<String>,
+    version: String,
+}
+
+/// Which form of an answer is recorded.
+const VERSION: &str = "proctor-solution-1";
+
+/// The text of what a submission's run came to, as the challenge is told it: canonical
+/// JSON.
+fn recorded(answer: &Result<String, PluginError>) -> wasmtime::Result<String> {
+    let (outcome, solution, message) = match answer {
+        Ok(solution) => (Outcome::Ok, Some(solution.clone()), None),
+        Err(error) => (error.outcome, None, Some(told(error))),
+    };
+    let answer = Answer {
+        message,
+        outcome,
+        solution,
+        version: VERSION.to_owned(),
+    };
+    Ok(canonical::to_string(&answer)?)
+}
+
+/// What the challenge is told by an answer that was recorded.
+fn replayed(text: &[u8]) -> wasmtime::Result<Result<String, SolveError>> {
+    let answer: Answer = serde_json::from_slice(text)?;
+    if answer.version != VERSION || canonical::to_string(&answer)?.as_bytes() != text {
+        return Err(Unreadable(SOLVE).into());
+    }
+    Ok(match answer.solution {
+        Some(solution) => Ok(solution),
+        None => Err(solve_error(
+            answer.outcome,
+            answer.message.unwrap_or_default(),
+        )),
+    })
+}
+
+/// Has a submission solve one task as `runner.solve` does, with all the time that
+/// `limits` gives it. Returns the text that is recorded of it, canonical JSON, and what
+/// the run came to.
+///
+/// # Errors
+///
+/// None that is known of: the text has nothing in it that JSON cannot hold.
+pub async fn solve_again(
+    sandbox: &Sandbox,
+    solver: &Result<SolverComponent, PluginError>,
+    context: &CallContext,
+    limits: &Limits,
+    task: &str,
+) -> wasmtime::Result<(String, SolveRecord)> {
+    let (result, outcome, fuel) = match solver {
+        Ok(solver) => {
+            let called = solver.solve(sandbox, context, limits, limits.wall(), task);
+            let called = called.await;
+            let outcome = called.outcome();
+            (called.result, outcome, called.report.fuel)
+        }
+        Err(error) => (Err(error.clone()), error.outcome, 0),
+    };
+    Ok((recorded(&result)?, SolveRecord { outcome, fuel }))
+}
+
 impl Host for State {
     async fn solve(&mut self, task: String) -> wasmtime::Result<Result<String, SolveError>> {
+        if self.runner.is_none() {
+            return Err(Denied("this call has no submission to run".into()).into());
+        }
+        let Some(tape) = self.tape.clone() else {
+            let (answer, _) = self.run_solver(task).await?;
+            return Ok(answer.map_err(|error| solve_error(error.outcome, told(&error))));
+        };
+        if let Some(answer) = tape.replayed(SOLVE, task.as_bytes())? {
+            return replayed(&answer);
+        }
+        let request = task.clone().into_bytes();
+        let (answer, solve) = self.run_solver(task).await?;
+        tape.push(HostCall {
+            name: SOLVE.to_owned(),
+            request,
+            response: recorded(&answer)?.into_bytes(),
+            solve,
+        });
+        Ok(answer.map_err(|error| solve_error(error.outcome, told(&error))))
+    }
+}
+
+/// What `runner.solve` is called on a tape.
+const SOLVE: &str = "runner.solve";
+
+impl State {
+    /// Has the submission solve a task. Returns what came of it, and the record of its
+    /// run if it ran in the sandbox.
+    async fn run_solver(
+        &mut self,
+        task: String,
+    ) -> wasmtime::Result<(Result<String, PluginError>, Option<SolveRecord>)> {
         let (deadline, time_left) = (self.deadline.at(), self.time_left());
         let context = self.context.clone();
         let Some(runner) = self.runner.as_mut() else {
@@ -153,21 +258,15 @@ impl Host for State {
         let solver = match &submitted.solver {
             Ok(solver) => solver,
             Err(error) => {
-                runner.records.push(SolveRecord {
-                    outcome: error.outcome,
-                    fuel: 0,
-                });
-                return Ok(Err(solve_error(error)));
+                let record = runner.record(error.outcome, 0);
+                return Ok((Err(error.clone()), Some(record)));
             }
         };
         if runner.time_left.is_zero() {
             let why = "the submission has used up its part of the time of the call";
             let error = PluginError::submission(Outcome::Timeout, why);
-            runner.records.push(SolveRecord {
-                outcome: error.outcome,
-                fuel: 0,
-            });
-            return Ok(Err(solve_error(&error)));
+            let record = runner.record(error.outcome, 0);
+            return Ok((Err(error), Some(record)));
         }
         let time = time_left.min(runner.time_left);
         let limits = &submitted.limits;
@@ -198,16 +297,30 @@ impl Host for State {
             // had less than its limit, and must not be blamed.
             return Err(DeadlinePassed.into());
         }
-        runner.records.push(SolveRecord {
-            outcome: called.outcome(),
-            fuel: called.report.fuel,
-        });
-        Ok(called.result.map_err(|error| solve_error(&error)))
+        let record = runner.record(called.outcome(), called.report.fuel);
+        let ran_here = matches!(solver, Solver::Component(_));
+        Ok((called.result, ran_here.then_some(record)))
     }
 }
 
-fn solve_error(error: &PluginError) -> SolveError {
-    let code = match error.outcome {
+impl Runner {
+    fn record(&mut self, outcome: Outcome, fuel: u64) -> SolveRecord {
+        let record = SolveRecord { outcome, fuel };
+        self.records.push(record);
+        record
+    }
+}
+
+/// What a challenge is told of an error.
+fn told(error: &PluginError) -> String {
+    match error.outcome {
+        Outcome::Ok | Outcome::Unavailable | Outcome::HostError => error.message.clone(),
+        _ => error.message.chars().take(MESSAGE_LENGTH).collect(),
+    }
+}
+
+fn solve_error(outcome: Outcome, message: String) -> SolveError {
+    let code = match outcome {
         Outcome::GuestError => Failure::GuestError,
         Outcome::OutOfFuel => Failure::OutOfFuel,
         Outcome::Timeout => Failure::Timeout,
@@ -218,11 +331,8 @@ fn solve_error(error: &PluginError) -> SolveError {
         Outcome::LinkError => Failure::LinkError,
         Outcome::Trap => Failure::Trap,
         Outcome::Ok | Outcome::Unavailable | Outcome::HostError => {
-            return SolveError::Unavailable(error.message.clone());
+            return SolveError::Unavailable(message);
         }
     };
-    SolveError::Failed(SolveFailure {
-        code,
-        message: error.message.chars().take(MESSAGE_LENGTH).collect(),
-    })
+    SolveError::Failed(SolveFailure { code, message })
 }

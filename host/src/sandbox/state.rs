@@ -4,6 +4,7 @@ use super::bindings::types;
 use super::call::CallContext;
 use super::clock::{LogicalMonotonicClock, LogicalWallClock, MonotonicClock};
 use super::database::DatabaseGrant;
+use super::files::{Files, Opened};
 use super::journal::CallJournal;
 use super::limits::{Limiter, Limits};
 use super::log::GuestLog;
@@ -11,6 +12,7 @@ use super::outbound::Requests;
 use super::outcome::PluginError;
 use super::routes::{Client, RouteGrants};
 use super::runner::Runner;
+use super::tape::Tape;
 use super::volume::VolumeWatch;
 use super::watch::Deadline;
 use rand_chacha::ChaCha20Rng;
@@ -19,6 +21,7 @@ use std::path::Path;
 use std::time::Duration;
 use tokio::time::Instant;
 use wasmtime::CallHook;
+use wasmtime_wasi::filesystem::WasiFilesystemCtxView;
 use wasmtime_wasi::{FsPerms, ResourceTable, WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
@@ -32,6 +35,7 @@ pub(super) struct State {
     http: WasiHttpCtx,
     table: ResourceTable,
     clock: LogicalMonotonicClock,
+    opened: Opened,
     pub(super) limiter: Limiter,
     pub(super) context: CallContext,
     pub(super) deadline: Deadline,
@@ -39,6 +43,8 @@ pub(super) struct State {
     pub(super) runner: Option<Runner>,
     pub(super) database: Option<DatabaseGrant>,
     pub(super) requests: Requests,
+    /// Of a call that is scored.
+    pub(super) tape: Option<Tape>,
     /// Of a call of a route.
     pub(super) route: Option<RouteGrants>,
     /// What is watched beside the deadline, until the call begins.
@@ -106,6 +112,7 @@ impl State {
             http: WasiHttpCtx::new(),
             table,
             clock: LogicalMonotonicClock::default(),
+            opened: Opened::default(),
             limiter: Limiter::new(limits),
             context,
             deadline,
@@ -113,6 +120,7 @@ impl State {
             runner: None,
             database: None,
             requests: Requests::default(),
+            tape: None,
             route: None,
             volume: None,
             client: None,
@@ -126,6 +134,18 @@ impl State {
         MonotonicClock {
             clock: &self.clock,
             table: &mut self.table,
+        }
+    }
+
+    /// The files of a call that is scored.
+    pub(super) fn files(&mut self) -> Files<'_> {
+        Files {
+            wasi: WasiFilesystemCtxView {
+                ctx: self.wasi.filesystem(),
+                table: &mut self.table,
+            },
+            opened: &mut self.opened,
+            tape: self.tape.as_ref(),
         }
     }
 
