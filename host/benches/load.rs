@@ -17,8 +17,8 @@
 
 use clap::Parser;
 use proctor_host::store::{
-    EvaluationResult, Finalization, Intake, JobKey, Judged, Linked, NewEvent, Report, Settled,
-    Store, ViewRow,
+    EvaluationResult, Finalization, Intake, JobKey, Judged, Kept, Linked, NewEvent, Report,
+    Settled, Store, ViewRow,
 };
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -150,6 +150,8 @@ async fn fill(directory: &Path, options: &Options) {
                 logs: logs.clone(),
                 fuel: 1,
                 finished_at: 1.0,
+                receipt: None,
+                kept: Kept::default(),
             };
             store.finish_job(job.id, "l".into(), result).await.unwrap();
             let artifact = format!("registry/miner@sha256:{digest}");
@@ -175,6 +177,7 @@ async fn fill(directory: &Path, options: &Options) {
             accepted: true,
             reason: None,
             comparisons: comparisons.clone(),
+            receipt: None,
         });
     }
     let finalization = Finalization {
@@ -191,6 +194,9 @@ async fn fill(directory: &Path, options: &Options) {
         scheduled_at: 1.0,
     };
     let settled = Settled {
+        receipt: None,
+        kept: Kept::default(),
+        leaves: None,
         finalization,
         judged,
         failed: Vec::new(),

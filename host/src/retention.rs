@@ -114,9 +114,10 @@ impl Compacted {
     }
 }
 
-/// Once an hour, and at the start: has old days leave the database, forgets events and
-/// signed requests that are of no use any more, and tidies the files of the database.
-/// What fails is tried again an hour later.
+/// Once an hour, and at the start: has old days leave the database, forgets events,
+/// signed requests, what receipts name and receipts of solvers' runs that are of no use
+/// any more, and tidies the files of the database. What fails is tried again an hour
+/// later.
 pub async fn run(pipeline: Pipeline, stop: CancellationToken) {
     let mut looks = interval(PERIOD);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -149,9 +150,66 @@ async fn tidy(pipeline: &Pipeline, now: f64) -> Result<(), RetentionError> {
     // Twice as long as they are fresh, should the clock be set.
     let fresh_from = (now - 2.0 * config.commits.max_request_age_s).max(0.0);
     store.forget_requests((fresh_from * 1e9) as u64).await?;
+    prune_receipts(pipeline, now).await?;
     let bytes = store.checkpoint().await?;
     pipeline.metrics.set_database_bytes(bytes);
     Ok(())
+}
+
+async fn prune_receipts(pipeline: &Pipeline, now: f64) -> Result<(), StoreError> {
+    let before = now - f64::from(pipeline.config.receipts.keep_days) * DAY;
+    let Pruned {
+        blobs,
+        bytes,
+        solves,
+    } = prune(&pipeline.store, before, AT_A_TIME).await?;
+    if blobs > 0 {
+        pipeline.metrics.blobs_pruned(blobs);
+    }
+    if blobs + solves > 0 {
+        tracing::info!(
+            blobs,
+            bytes,
+            solves,
+            "what old receipts name has left the database"
+        );
+    }
+    Ok(())
+}
+
+/// What receipts name, and receipts of solvers' runs, that are removed in one transaction,
+/// at most.
+const AT_A_TIME: u32 = 500;
+
+/// What of receipts has left the database.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Pruned {
+    blobs: u64,
+    bytes: u64,
+    solves: u64,
+}
+
+/// Removes what receipts name, and receipts of solvers' runs, that were last stored before
+/// this time. Who wants to check the scores of those days needs a bundle that was exported
+/// before.
+async fn prune(store: &Store, before: f64, at_a_time: u32) -> Result<Pruned, StoreError> {
+    let mut pruned = Pruned::default();
+    loop {
+        let (count, bytes) = store.prune_blobs(before, at_a_time).await?;
+        pruned.blobs += count;
+        pruned.bytes += bytes;
+        if count < u64::from(at_a_time) {
+            break;
+        }
+    }
+    // A run cannot be done again without its task, and that went no later.
+    loop {
+        let count = store.prune_solves(before, at_a_time).await?;
+        pruned.solves += count;
+        if count < u64::from(at_a_time) {
+            return Ok(pruned);
+        }
+    }
 }
 
 /// What leaves with a day: commits, as (number, revision), and rows of the ledger, as

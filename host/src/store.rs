@@ -24,6 +24,7 @@ mod nonces;
 mod organic;
 mod outbox;
 mod pages;
+mod receipts;
 mod registry;
 mod retention;
 mod submissions;
@@ -38,6 +39,7 @@ pub use assignments::{
 };
 pub use commit_row::{CommitRow, CommitState};
 pub use commits::{Judged, Linked};
+pub use comparisons::ComparisonRow;
 pub use credentials::TokenRow;
 pub use evaluations::{EvaluationResult, EvaluationRow, Job, JobKey, QueueDepth};
 pub use events::{Event, NewEvent};
@@ -53,13 +55,14 @@ pub use pages::{
     ClaimedCommit, CommitFilter, CommitSummary, EvaluationSummary, FinalizationSummary,
     MinerHistory, StandingKey, ViewSummary,
 };
+pub use receipts::{BlobRow, HeadMaker, HeadRow, Kept, Leaves, NewBlob, NewReceipt, ReceiptRow};
 pub use registry::{AuditRow, Change, RegistryRow, VersionRow, Written};
 pub use submissions::{
     AskedBy, NewSubmission, Step, SubmissionKey, SubmissionKind, SubmissionRow, SubmissionState,
 };
 pub use submit::{Upload, Uploaded, upload_name};
 pub use validators::ValidatorNode;
-pub use vectors::{PublishedVector, VectorRow};
+pub use vectors::{NewVector, PublishedVector, VectorRow};
 
 use rusqlite::{Connection, OpenFlags, Transaction};
 use std::path::{Path, PathBuf};
@@ -75,6 +78,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("store/migrations/0004_vectors.sql"),
     include_str!("store/migrations/0005_submissions.sql"),
     include_str!("store/migrations/0006_organic.sql"),
+    include_str!("store/migrations/0007_receipts.sql"),
 ];
 
 /// Connections for reading that are kept open while nobody reads.

@@ -18,7 +18,7 @@ use proctor_host::sandbox::sha256_hex;
 use proctor_host::scoring::Results;
 use proctor_host::storage::{Client, Poller, restore_state};
 use proctor_host::store::{
-    CommitRow, CommitState, EvaluationResult, Finalization, Intake, JobKey, Judged, Linked,
+    CommitRow, CommitState, EvaluationResult, Finalization, Intake, JobKey, Judged, Kept, Linked,
     NewEvent, Notice, OutboxKind, Report, Settled, Store, ViewRow,
 };
 use proctor_testing::{guest, guest_bytes};
@@ -291,6 +291,8 @@ impl World {
             logs: LOGS.into(),
             fuel: 9,
             finished_at: 2.0,
+            receipt: None,
+            kept: Kept::default(),
         };
         assert!(store.finish_job(job.id, "me".into(), result).await.unwrap());
         let linked = Linked {
@@ -312,6 +314,7 @@ impl World {
             accepted: true,
             reason: None,
             comparisons: comparisons.to_owned(),
+            receipt: None,
         });
         let mut all: Vec<Notice> = commits
             .iter()
@@ -320,6 +323,9 @@ impl World {
         all.push(notice(OutboxKind::State, String::new()));
         all.push(notice(OutboxKind::Archive, format!("digits/{DAY}")));
         let settled = Settled {
+            receipt: None,
+            kept: Kept::default(),
+            leaves: None,
             judged: judged.collect(),
             failed: Vec::new(),
             superseded: Vec::new(),
@@ -986,6 +992,8 @@ mod restore_state {
         for commit in &mut commits {
             assert!(commit.evaluation_id.take().is_some());
             (commit.id, commit.revision) = (0, 0);
+            // The service is told what a commit came to, not how.
+            commit.receipt = None;
         }
         commits
     }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::config::Config;
-use crate::store::{Intake, Report, ViewRow};
+use crate::store::{self, Intake, NewBlob, NewReceipt, NewVector, Report, ViewRow};
 use flate2::read::MultiGzDecoder;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
@@ -178,7 +178,7 @@ impl Room {
             last_confirmed_at: None,
             backdate_tolerance_s: 1e12,
         };
-        let time = |claims: &[crate::store::Claim]| claims.first().and_then(|c| c.claimed_at);
+        let time = |claims: &[store::Claim]| claims.first().and_then(|c| c.claimed_at);
         let ingested = self.store.take_in(intake, time).await.unwrap().unwrap();
         (ingested.new, ingested.too_old.len())
     }
@@ -312,4 +312,56 @@ fn the_first_day_that_stays_must_have_begun() {
     for day in ["2026-08-23", "2026-02-30", "today", ""] {
         assert!(Kept::from(day, NOW).is_err(), "{day}");
     }
+}
+
+#[tokio::test]
+async fn what_old_receipts_name_goes_with_the_receipts_of_runs() {
+    let room = Room::new(&[]).await;
+    let receipt = |id: String, kind: &str| NewReceipt {
+        id,
+        kind: kind.into(),
+        challenge: None,
+        body: "{}".into(),
+        signer: None,
+        signature: None,
+    };
+    for (at, count) in [(10.0, 5), (20.0, 1)] {
+        let ids = (0..count).map(|number| format!("{at} {number}"));
+        let blobs = ids.clone().map(|digest| NewBlob {
+            digest,
+            size: 3,
+            zstd: b"abc".to_vec(),
+            private: false,
+        });
+        let kept = store::Kept {
+            receipts: ids
+                .map(|id| receipt(id, "solve"))
+                .chain([receipt(format!("{at} evaluation"), "evaluate")])
+                .collect(),
+            blobs: blobs.collect(),
+            at,
+            ..store::Kept::default()
+        };
+        let vector = NewVector {
+            digest: at.to_string(),
+            day: OLD.into(),
+            document: "{}".into(),
+            made_at: at,
+            receipt: None,
+        };
+        room.store.publish_vector(vector, kept, None).await.unwrap();
+    }
+    let pruned = prune(&room.store, 20.0, 2).await.unwrap();
+    let expected = Pruned {
+        blobs: 5,
+        bytes: 15,
+        solves: 5,
+    };
+    assert_eq!(pruned, expected);
+    let left = ["10 4", "10 evaluation", "20 0", "20 evaluation"].map(str::to_owned);
+    let left = room.store.receipts(left.to_vec()).await.unwrap();
+    let left: Vec<_> = left.iter().map(|row| row.id.as_str()).collect();
+    assert_eq!(left, ["10 evaluation", "20 0", "20 evaluation"]);
+    let pruned = prune(&room.store, 20.0, 2).await.unwrap();
+    assert_eq!(pruned, Pruned::default());
 }

@@ -4,7 +4,7 @@
 use crate::commits::ArtifactRef;
 use crate::compat::{ScoringLog, input_hash_of_text};
 use crate::sandbox::{Outcome, sha256_hex, types};
-use crate::store::{EvaluationResult, EvaluationRow, JobKey};
+use crate::store::{EvaluationResult, EvaluationRow, JobKey, Kept};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -153,6 +153,8 @@ impl Item {
                 logs,
                 fuel: from.fuel,
                 finished_at: now,
+                receipt: None,
+                kept: Kept::default(),
             },
         })
     }
@@ -204,6 +206,7 @@ mod tests {
             message: None,
             solves: r#"{"ok":1}"#.into(),
             logs: serde_json::to_string(&logs).unwrap(),
+            receipt: None,
         }
     }
 

@@ -234,6 +234,7 @@ impl KeptDay {
         let FinalizationRow {
             finalization: of,
             finalized_at,
+            ..
         } = row;
         KeptDay {
             day: of.day,
@@ -295,6 +296,9 @@ impl KeptDay {
                 scheduled_at: self.scheduled_at,
             },
             finalized_at: self.finalized_at,
+            // The service is told what a day came to, not how.
+            receipt: None,
+            tree: None,
         }
     }
 }
@@ -315,6 +319,7 @@ impl KeptVector {
             uids: self.uids,
             values: self.values,
             derivation: self.derivation,
+            receipt: None,
         };
         Ok((row, self.finalized_at))
     }
@@ -438,6 +443,7 @@ impl KeptCommit {
             artifact: Some(self.artifact),
             artifact_digest: Some(self.artifact_digest),
             batch_day: Some(self.batch_day),
+            receipt: None,
             evaluation_id: None,
             judge_attempts: 0,
             judge_not_before: 0.0,

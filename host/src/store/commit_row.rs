@@ -103,6 +103,8 @@ pub struct CommitRow {
     pub judged_at: Option<f64>,
     /// The day whose finalization judged it.
     pub finalized_day: Option<String>,
+    /// Id of the verdict's receipt.
+    pub receipt: Option<String>,
     /// Grows with every change of any commit.
     pub revision: i64,
 }
@@ -133,6 +135,7 @@ impl CommitRow {
             reason: row.get("reason")?,
             judged_at: row.get("judged_at")?,
             finalized_day: row.get("finalized_day")?,
+            receipt: row.get("receipt")?,
             revision: row.get("revision")?,
         })
     }
@@ -166,6 +169,7 @@ impl CommitRow {
             reason: None,
             judged_at: None,
             finalized_day: None,
+            receipt: None,
             revision: id,
         }
     }

@@ -21,6 +21,8 @@ pub struct Judged {
     pub reason: Option<String>,
     /// What it was compared with, JSON.
     pub comparisons: String,
+    /// Id of its receipt, if there is one.
+    pub receipt: Option<String>,
 }
 
 /// A step of a commit, with what is told of it.

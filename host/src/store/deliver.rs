@@ -151,7 +151,7 @@ impl Store {
     /// See [`StoreError`].
     pub async fn last_vector(&self) -> Result<Option<(WeightVectorRow, f64)>, StoreError> {
         self.read(|connection| {
-            let sql = "SELECT day, uids, \"values\", derivation, finalized_at
+            let sql = "SELECT day, uids, \"values\", derivation, receipt, finalized_at
                        FROM weight_vectors ORDER BY day DESC LIMIT 1";
             let vector = connection.prepare_cached(sql)?.query_row([], |row| {
                 let vector = WeightVectorRow {
@@ -159,8 +159,9 @@ impl Store {
                     uids: row.get(1)?,
                     values: row.get(2)?,
                     derivation: row.get(3)?,
+                    receipt: row.get(4)?,
                 };
-                Ok((vector, row.get(4)?))
+                Ok((vector, row.get(5)?))
             });
             Ok(vector.optional()?)
         })

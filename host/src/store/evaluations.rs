@@ -1,5 +1,6 @@
 //! Evaluations: a queue of jobs, each with its result once it is done.
 
+use super::receipts::{Kept, keep};
 use super::{Store, StoreError};
 use rusqlite::{OptionalExtension, Row};
 
@@ -52,6 +53,10 @@ pub struct EvaluationResult {
     pub fuel: u64,
     /// When, in seconds since the Unix epoch.
     pub finished_at: f64,
+    /// Id of its receipt, if there is one.
+    pub receipt: Option<String>,
+    /// What is stored with it.
+    pub kept: Kept,
 }
 
 /// An evaluation that has ended.
@@ -75,6 +80,8 @@ pub struct EvaluationRow {
     pub solves: String,
     /// Scoring logs, JSON.
     pub logs: String,
+    /// Id of its receipt, if there is one.
+    pub receipt: Option<String>,
 }
 
 /// How much waits.
@@ -233,7 +240,8 @@ impl Store {
         .await
     }
 
-    /// Stores a job's result, once. Returns whether this was the first.
+    /// Stores a job's result, once, with what is kept with it. Returns whether this was
+    /// the first; if not, nothing is kept.
     ///
     /// # Errors
     ///
@@ -247,7 +255,7 @@ impl Store {
         self.write(move |tx| {
             let changed = tx.execute(
                 "UPDATE evaluations SET state = ?3, lease = NULL, outcome = ?4, message = ?5,
-                     solves = ?6, logs = ?7, fuel = ?8, finished_at = ?9
+                     solves = ?6, logs = ?7, fuel = ?8, finished_at = ?9, receipt = ?10
                  WHERE id = ?1 AND state = 'leased' AND lease = ?2",
                 (
                     job,
@@ -259,8 +267,12 @@ impl Store {
                     result.logs,
                     result.fuel.cast_signed(),
                     result.finished_at,
+                    result.receipt,
                 ),
             )?;
+            if changed == 1 {
+                keep(tx, &result.kept)?;
+            }
             Ok(changed == 1)
         })
         .await
@@ -429,6 +441,7 @@ fn evaluation(row: &Row<'_>) -> rusqlite::Result<EvaluationRow> {
         message: row.get("message")?,
         solves: row.get("solves")?,
         logs: row.get("logs")?,
+        receipt: row.get("receipt")?,
     })
 }
 
@@ -461,6 +474,8 @@ mod tests {
             logs: "[]".into(),
             fuel: 0,
             finished_at: 0.0,
+            receipt: None,
+            kept: Kept::default(),
         }
     }
 

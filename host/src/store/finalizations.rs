@@ -3,6 +3,7 @@
 use super::commits::{Judged, NEXT_REVISION};
 use super::events::{self, NewEvent};
 use super::outbox::{self, Notice};
+use super::receipts::{Kept, Leaves, append, keep, last_head};
 use super::{Store, StoreError};
 use rusqlite::{OptionalExtension, Row, Transaction};
 
@@ -40,6 +41,11 @@ pub struct FinalizationRow {
     pub finalization: Finalization,
     /// When it was done, in seconds since the Unix epoch.
     pub finalized_at: f64,
+    /// Id of the receipt of the weights, if there is one.
+    pub receipt: Option<String>,
+    /// The tree of the day's receipts with those that it took in: how many leaves, and
+    /// the root's hash.
+    pub tree: Option<(u64, String)>,
 }
 
 /// A finalization with all that changes with it.
@@ -57,6 +63,12 @@ pub struct Settled {
     pub event: NewEvent,
     /// Who is to be told.
     pub notices: Vec<Notice>,
+    /// Id of the receipt of the weights, if there is one.
+    pub receipt: Option<String>,
+    /// What is stored with it.
+    pub kept: Kept,
+    /// What becomes public with it, on its day.
+    pub leaves: Option<Leaves>,
 }
 
 /// A day's vector, as the chain wants it.
@@ -70,13 +82,17 @@ pub struct WeightVectorRow {
     pub values: String,
     /// How it came about, JSON.
     pub derivation: String,
+    /// Id of its receipt, if there is one.
+    pub receipt: Option<String>,
 }
 
 pub(super) const COLUMNS: &str =
     "day, challenge, plugin_digest, settings_digest, engine, outcome, message,
-     standings, weights, results, scheduled_at, finalized_at";
+     standings, weights, results, scheduled_at, finalized_at, receipt, tree_size, tree_root";
 
 pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<FinalizationRow> {
+    let size: Option<u64> = row.get("tree_size")?;
+    let root: Option<String> = row.get("tree_root")?;
     Ok(FinalizationRow {
         finalization: Finalization {
             day: row.get("day")?,
@@ -92,6 +108,8 @@ pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<FinalizationRow> {
             scheduled_at: row.get("scheduled_at")?,
         },
         finalized_at: row.get("finalized_at")?,
+        receipt: row.get("receipt")?,
+        tree: size.zip(root),
     })
 }
 
@@ -133,7 +151,7 @@ impl Store {
 
     /// Stores what a challenge came to on a day, with the verdicts, in one piece
     /// and once: if the challenge was finalized on that day or on a later one,
-    /// nothing changes. Returns whether it was stored.
+    /// nothing changes, and nothing is kept. Returns whether it was stored.
     ///
     /// # Errors
     ///
@@ -149,7 +167,12 @@ impl Store {
             if later {
                 return Ok(false);
             }
-            insert(tx, row, settled.event.at)?;
+            let at = settled.event.at;
+            keep(tx, &settled.kept)?;
+            if let Some(leaves) = &settled.leaves {
+                append(tx, leaves, at)?;
+            }
+            insert(tx, row, at, settled.receipt.as_ref())?;
             for judged in &settled.judged {
                 judge(tx, judged, row)?;
             }
@@ -170,7 +193,7 @@ impl Store {
             }
             events::put(tx, &settled.event)?;
             let mut notices = settled.notices.iter();
-            notices.try_for_each(|notice| outbox::put(tx, notice, settled.event.at))?;
+            notices.try_for_each(|notice| outbox::put(tx, notice, at))?;
             Ok(true)
         })
         .await
@@ -256,8 +279,9 @@ impl Store {
         .await
     }
 
-    /// Stores a day's vector, once, with the notices of whom to tell. Returns whether this
-    /// was the first.
+    /// Stores a day's vector, once, with the notices of whom to tell, what is kept with
+    /// it, and what becomes public with it. Returns whether this was the first; if not,
+    /// nothing is kept.
     ///
     /// # Errors
     ///
@@ -267,19 +291,28 @@ impl Store {
         vector: WeightVectorRow,
         notices: Vec<Notice>,
         finalized_at: f64,
+        kept: Kept,
+        leaves: Option<Leaves>,
     ) -> Result<bool, StoreError> {
         self.write(move |tx| {
             let added = tx.execute(
-                "INSERT OR IGNORE INTO weight_vectors VALUES (?1, ?2, ?3, ?4, ?5)",
+                "INSERT OR IGNORE INTO weight_vectors
+                     (day, uids, \"values\", derivation, finalized_at, receipt)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
                 (
                     &vector.day,
                     vector.uids,
                     vector.values,
                     vector.derivation,
                     finalized_at,
+                    vector.receipt,
                 ),
             )?;
             if added == 1 {
+                keep(tx, &kept)?;
+                if let Some(leaves) = &leaves {
+                    append(tx, leaves, finalized_at)?;
+                }
                 let mut notices = notices.iter();
                 notices.try_for_each(|notice| outbox::put(tx, notice, finalized_at))?;
             }
@@ -297,7 +330,8 @@ impl Store {
         self.read(move |connection| {
             let row = connection
                 .prepare_cached(
-                    "SELECT day, uids, \"values\", derivation FROM weight_vectors WHERE day = ?1",
+                    "SELECT day, uids, \"values\", derivation, receipt FROM weight_vectors
+                     WHERE day = ?1",
                 )?
                 .query_row([day], |row| {
                     Ok(WeightVectorRow {
@@ -305,6 +339,7 @@ impl Store {
                         uids: row.get(1)?,
                         values: row.get(2)?,
                         derivation: row.get(3)?,
+                        receipt: row.get(4)?,
                     })
                 })
                 .optional()?;
@@ -314,11 +349,20 @@ impl Store {
     }
 }
 
-fn insert(tx: &Transaction<'_>, row: &Finalization, at: f64) -> Result<(), StoreError> {
+fn insert(
+    tx: &Transaction<'_>,
+    row: &Finalization,
+    at: f64,
+    receipt: Option<&String>,
+) -> Result<(), StoreError> {
+    let (size, root) = last_head(tx, &row.day)?
+        .map(|head| (head.size, head.root))
+        .unzip();
     tx.execute(
         "INSERT INTO finalizations (day, challenge, plugin_digest, settings_digest, engine,
-             outcome, message, standings, weights, results, scheduled_at, finalized_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+             outcome, message, standings, weights, results, scheduled_at, finalized_at, receipt,
+             tree_size, tree_root)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
         (
             &row.day,
             &row.challenge,
@@ -332,6 +376,9 @@ fn insert(tx: &Transaction<'_>, row: &Finalization, at: f64) -> Result<(), Store
             &row.results,
             row.scheduled_at,
             at,
+            receipt,
+            size,
+            root,
         ),
     )?;
     Ok(())
@@ -341,7 +388,7 @@ fn judge(tx: &Transaction<'_>, judged: &Judged, row: &Finalization) -> Result<()
     let sql = format!(
         "UPDATE commits SET state = 'judged', score = ?2, penalty = ?3, accepted = ?4,
              reason = ?5, comparisons = ?6, judged_at = ?7, finalized_day = ?8,
-             revision = {NEXT_REVISION}
+             receipt = ?9,             revision = {NEXT_REVISION}
          WHERE id = ?1 AND state = 'evaluated'"
     );
     let changed = tx.prepare_cached(&sql)?.execute((
@@ -353,6 +400,7 @@ fn judge(tx: &Transaction<'_>, judged: &Judged, row: &Finalization) -> Result<()
         &judged.comparisons,
         row.scheduled_at,
         &row.day,
+        &judged.receipt,
     ))?;
     if changed == 1 {
         Ok(())
@@ -393,6 +441,9 @@ mod tests {
                 data: serde_json::json!({}),
             },
             notices: Vec::new(),
+            receipt: None,
+            kept: Kept::default(),
+            leaves: None,
         }
     }
 
@@ -422,6 +473,7 @@ mod tests {
             accepted: true,
             reason: None,
             comparisons: "[]".into(),
+            receipt: None,
         };
         assert!(
             store

@@ -1,6 +1,7 @@
 //! What was done before, by a host that lost its database.
 
 use super::commits::NEXT_REVISION;
+use super::receipts::keep;
 use super::{
     CommitRow, EvaluationResult, FinalizationRow, JobKey, Store, StoreError, WeightVectorRow,
 };
@@ -67,10 +68,10 @@ impl Store {
     ) -> Result<bool, StoreError> {
         self.write(move |tx| {
             let added = put_evaluation(tx, &key, seed, logical_now, &result)?;
-            if added && result.done {
-                link(tx, &key, tx.last_insert_rowid())?;
+            if let Some(evaluation) = added.filter(|_| result.done) {
+                link(tx, &key, evaluation)?;
             }
-            Ok(added)
+            Ok(added.is_some())
         })
         .await
     }
@@ -159,13 +160,15 @@ impl Import {
         }
         if let Some((row, finalized_at)) = &self.vector {
             tx.execute(
-                "INSERT INTO weight_vectors VALUES (?1, ?2, ?3, ?4, ?5)",
+                "INSERT INTO weight_vectors (day, uids, \"values\", derivation, finalized_at, receipt)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
                 (
                     &row.day,
                     &row.uids,
                     &row.values,
                     &row.derivation,
                     finalized_at,
+                    &row.receipt,
                 ),
             )?;
         }
@@ -186,8 +189,9 @@ fn put_finalization(tx: &Transaction<'_>, row: &FinalizationRow) -> Result<(), S
     let of = &row.finalization;
     tx.prepare_cached(
         "INSERT INTO finalizations (day, challenge, plugin_digest, settings_digest, engine,
-             outcome, message, standings, weights, results, scheduled_at, finalized_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+             outcome, message, standings, weights, results, scheduled_at, finalized_at, receipt,
+             tree_size, tree_root)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
     )?
     .execute((
         &of.day,
@@ -202,24 +206,28 @@ fn put_finalization(tx: &Transaction<'_>, row: &FinalizationRow) -> Result<(), S
         &of.results,
         of.scheduled_at,
         row.finalized_at,
+        &row.receipt,
+        row.tree.as_ref().map(|tree| tree.0),
+        row.tree.as_ref().map(|tree| &tree.1),
     ))?;
     Ok(())
 }
 
-/// Returns whether it is new.
+/// Returns its number, if it is new.
 fn put_evaluation(
     tx: &Transaction<'_>,
     key: &JobKey,
     seed: u64,
     logical_now: f64,
     result: &EvaluationResult,
-) -> Result<bool, StoreError> {
+) -> Result<Option<i64>, StoreError> {
     let added = tx
         .prepare_cached(
             "INSERT OR IGNORE INTO evaluations (challenge, plugin_digest, settings_digest,
                  artifact_digest, engine, seed, now, state, attempts, queued_at,
-                 not_before, outcome, message, solves, logs, fuel, finished_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 1, ?9, ?9, ?10, ?11, ?12, ?13, ?14, ?9)",
+                 not_before, outcome, message, solves, logs, fuel, finished_at, receipt)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 1, ?9, ?9, ?10, ?11, ?12, ?13, ?14, ?9,
+                 ?15)",
         )?
         .execute((
             &key.challenge,
@@ -236,8 +244,14 @@ fn put_evaluation(
             &result.solves,
             &result.logs,
             result.fuel.cast_signed(),
+            &result.receipt,
         ))?;
-    Ok(added == 1)
+    if added == 0 {
+        return Ok(None);
+    }
+    let id = tx.last_insert_rowid();
+    keep(tx, &result.kept)?;
+    Ok(Some(id))
 }
 
 /// The evaluation of a commit; one of its artifact if that is not there.
@@ -274,11 +288,11 @@ fn put_commit(
     let sql = format!(
         "INSERT INTO commits (challenge, miner_hotkey, miner_uid, encrypted_commit, committed_at,
              key, state, text, artifact, artifact_digest, batch_day, evaluation_id, comparisons,
-             score, penalty, accepted, reason, judged_at, finalized_day, revision)
+             score, penalty, accepted, reason, judged_at, finalized_day, receipt, revision)
          VALUES (:challenge, :miner_hotkey, :miner_uid, :encrypted_commit, :committed_at, :key,
              'judged', :text, :artifact, :artifact_digest, :batch_day, :evaluation_id,
              :comparisons, :score, :penalty, :accepted, :reason, :judged_at, :finalized_day,
-             {NEXT_REVISION})"
+             :receipt, {NEXT_REVISION})"
     );
     tx.prepare_cached(&sql)?.execute(named_params! {
         ":challenge": row.challenge,
@@ -299,6 +313,7 @@ fn put_commit(
         ":reason": row.reason,
         ":judged_at": row.judged_at,
         ":finalized_day": row.finalized_day,
+        ":receipt": row.receipt,
     })?;
     Ok(())
 }
@@ -323,6 +338,7 @@ fn link(tx: &Transaction<'_>, key: &JobKey, evaluation: i64) -> Result<(), Store
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::Kept;
 
     #[tokio::test]
     async fn an_evaluation_that_is_known_is_not_replaced() {
@@ -343,6 +359,8 @@ mod tests {
             logs: "[]".into(),
             fuel,
             finished_at: 1.0,
+            receipt: None,
+            kept: Kept::default(),
         };
         store.enqueue(key("waits"), 1, 0.0, 0.0).await.unwrap();
         assert!(!store.has_evaluations("c").await.unwrap());

@@ -81,6 +81,11 @@ pub struct FinalizationSummary {
     pub scheduled_at: f64,
     /// When it was done, likewise.
     pub finalized_at: f64,
+    /// Id of the receipt of the weights, if there is one.
+    pub receipt: Option<String>,
+    /// The tree of the day's receipts with those that it took in: how many leaves, and
+    /// the root's hash.
+    pub tree: Option<(u64, String)>,
 }
 
 /// The commit behind a standing: (hotkey, SHA-256 of the artifact, time of commit).
@@ -336,12 +341,15 @@ impl Store {
                      json_array_length(results) AS commits,
                      (SELECT count(*) FROM json_each(results) r
                       WHERE json_extract(r.value, '$.accepted') = 1) AS accepted,
-                     json_array_length(standings) AS standings, scheduled_at, finalized_at
+                     json_array_length(standings) AS standings, scheduled_at, finalized_at,
+                     receipt, tree_size, tree_root
                  FROM finalizations
                  WHERE (?1 IS NULL OR challenge = ?1)
                      AND (day < ?2 OR (day = ?2 AND challenge > ?3))
                  ORDER BY day DESC, challenge LIMIT ?4";
             all(connection, sql, (challenge, day, name, limit), |row| {
+                let size: Option<u64> = row.get("tree_size")?;
+                let root: Option<String> = row.get("tree_root")?;
                 Ok(FinalizationSummary {
                     day: row.get("day")?,
                     challenge: row.get("challenge")?,
@@ -354,6 +362,8 @@ impl Store {
                     standings: row.get("standings")?,
                     scheduled_at: row.get("scheduled_at")?,
                     finalized_at: row.get("finalized_at")?,
+                    receipt: row.get("receipt")?,
+                    tree: size.zip(root),
                 })
             })
         })

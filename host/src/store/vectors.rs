@@ -1,6 +1,7 @@
 //! The history of published weight vectors, and what they are made from.
 
 use super::finalizations::{COLUMNS, read};
+use super::receipts::{Kept, Leaves, append, keep};
 use super::{FinalizationRow, Store, StoreError};
 use rusqlite::{OptionalExtension, Row};
 
@@ -15,6 +16,23 @@ pub struct VectorRow {
     pub day: String,
     /// When it was made, in seconds since the Unix epoch.
     pub made_at: f64,
+    /// Id of its receipt, if there is one.
+    pub receipt: Option<String>,
+}
+
+/// A weight vector to be published.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewVector {
+    /// SHA-256 of the document, 64 lower-case hexadecimal digits.
+    pub digest: String,
+    /// The last day that it takes in, `YYYY-MM-DD`, UTC.
+    pub day: String,
+    /// What it pays and how it came about, JSON.
+    pub document: String,
+    /// When it was made, in seconds since the Unix epoch.
+    pub made_at: f64,
+    /// Id of its receipt, if there is one.
+    pub receipt: Option<String>,
 }
 
 /// A weight vector that was published.
@@ -26,7 +44,7 @@ pub struct PublishedVector {
     pub document: String,
 }
 
-const ROW: &str = "id, digest, day, made_at";
+const ROW: &str = "id, digest, day, made_at, receipt";
 
 fn read_row(row: &Row<'_>) -> rusqlite::Result<VectorRow> {
     Ok(VectorRow {
@@ -34,11 +52,13 @@ fn read_row(row: &Row<'_>) -> rusqlite::Result<VectorRow> {
         digest: row.get("digest")?,
         day: row.get("day")?,
         made_at: row.get("made_at")?,
+        receipt: row.get("receipt")?,
     })
 }
 
 impl Store {
-    /// Adds a vector to the history, unless it is what the last one is. Returns its
+    /// Adds a vector to the history, with what is kept with it and what becomes public
+    /// with it, unless it is what the last one is: then nothing is kept. Returns its
     /// row, or that of the last one.
     ///
     /// # Errors
@@ -46,27 +66,38 @@ impl Store {
     /// See [`StoreError`].
     pub async fn publish_vector(
         &self,
-        digest: String,
-        day: String,
-        document: String,
-        made_at: f64,
+        vector: NewVector,
+        kept: Kept,
+        leaves: Option<Leaves>,
     ) -> Result<VectorRow, StoreError> {
         self.write(move |tx| {
             let sql = format!("SELECT {ROW} FROM published_vectors ORDER BY id DESC LIMIT 1");
             let last = tx.query_row(&sql, [], read_row).optional()?;
-            if let Some(last) = last.filter(|last| last.digest == digest) {
+            if let Some(last) = last.filter(|last| last.digest == vector.digest) {
                 return Ok(last);
             }
             tx.execute(
-                "INSERT INTO published_vectors (digest, day, made_at, document)
-                 VALUES (?1, ?2, ?3, ?4)",
-                (&digest, &day, made_at, &document),
+                "INSERT INTO published_vectors (digest, day, made_at, document, receipt)
+                 VALUES (?1, ?2, ?3, ?4, ?5)",
+                (
+                    &vector.digest,
+                    &vector.day,
+                    vector.made_at,
+                    vector.document,
+                    &vector.receipt,
+                ),
             )?;
+            let id = tx.last_insert_rowid();
+            keep(tx, &kept)?;
+            if let Some(leaves) = &leaves {
+                append(tx, leaves, vector.made_at)?;
+            }
             Ok(VectorRow {
-                id: tx.last_insert_rowid(),
-                digest,
-                day,
-                made_at,
+                id,
+                digest: vector.digest,
+                day: vector.day,
+                made_at: vector.made_at,
+                receipt: vector.receipt,
             })
         })
         .await
@@ -174,7 +205,14 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let store = Store::open(&directory.path().join("db")).unwrap();
         let publish = |digest: &str, at| {
-            store.publish_vector(digest.into(), "2026-08-22".into(), "{}".into(), at)
+            let vector = NewVector {
+                digest: digest.into(),
+                day: "2026-08-22".into(),
+                document: "{}".into(),
+                made_at: at,
+                receipt: None,
+            };
+            store.publish_vector(vector, Kept::default(), None)
         };
         let first = publish("a", 1.0).await.unwrap();
         assert_eq!(publish("a", 2.0).await.unwrap(), first);

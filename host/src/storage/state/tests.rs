@@ -48,12 +48,15 @@ fn kept() -> Kept {
             scheduled_at: 9.0,
         },
         finalized_at: 10.0,
+        receipt: None,
+        tree: None,
     };
     let vector = WeightVectorRow {
         day: DAY.into(),
         uids: "[1]".into(),
         values: "[65535]".into(),
         derivation: "{}".into(),
+        receipt: None,
     };
     let challenge = KeptChallenge {
         commits: vec![(commit, Some(job))],

@@ -104,6 +104,23 @@ const ERRORS: &[(&str, &str)] = &[
          WHERE day NOT IN (SELECT day FROM finalizations)",
     ),
     (
+        "leaves of a day's tree without their receipt",
+        "SELECT day || '/' || leaf FROM receipt_leaves
+         WHERE receipt NOT IN (SELECT id FROM receipts)",
+    ),
+    (
+        "trees with a leaf missing",
+        "SELECT day FROM receipt_leaves GROUP BY day
+         HAVING min(leaf) <> 0 OR max(leaf) + 1 <> count(*)",
+    ),
+    (
+        "trees and heads of different sizes",
+        "SELECT day FROM receipt_leaves l GROUP BY day
+         HAVING count(*) IS NOT (SELECT max(size) FROM receipt_heads h WHERE h.day = l.day)
+         UNION ALL SELECT day || '/' || size FROM receipt_heads h WHERE size < 1
+             OR size > (SELECT count(*) FROM receipt_leaves l WHERE l.day = h.day)",
+    ),
+    (
         "notices of an unknown kind",
         "SELECT kind || ' ' || subject FROM outbox
          WHERE kind NOT IN ('score', 'commit', 'state', 'archive')",
@@ -146,6 +163,25 @@ const WARNINGS: &[(&str, &str)] = &[
              OR (kind = 'score' AND subject NOT IN (SELECT CAST(id AS TEXT) FROM evaluations))
              OR (kind = 'archive' AND subject NOT IN (
                  SELECT challenge || '/' || day FROM finalizations))",
+    ),
+    (
+        "results with a receipt that is not there",
+        "WITH named (what, receipt) AS (
+             SELECT 'evaluation ' || id, receipt FROM evaluations
+             UNION ALL SELECT 'comparison ' || candidate || '/' || reference, receipt
+                 FROM comparisons
+             UNION ALL SELECT 'commit ' || id, receipt FROM commits
+             UNION ALL SELECT challenge || '/' || day, receipt FROM finalizations
+             UNION ALL SELECT 'vector ' || day, receipt FROM weight_vectors
+             UNION ALL SELECT 'published vector ' || id, receipt FROM published_vectors)
+         SELECT what FROM named
+         WHERE receipt IS NOT NULL AND receipt NOT IN (SELECT id FROM receipts)",
+    ),
+    (
+        "ledger days with a tree that is not there",
+        "SELECT challenge || '/' || day FROM finalizations f
+         WHERE tree_size IS NOT NULL AND NOT EXISTS (SELECT 1 FROM receipt_heads h
+             WHERE h.day = f.day AND h.size = tree_size AND h.root = tree_root)",
     ),
     (
         "ledger days written before the day that precedes them: the clock moved back",
@@ -322,7 +358,7 @@ mod tests {
                 "challenge's first",
             ),
             (
-                "INSERT INTO weight_vectors VALUES ('2026-08-23', '[]', '[]', '{}', 1)",
+                "INSERT INTO weight_vectors VALUES ('2026-08-23', '[]', '[]', '{}', 1, NULL)",
                 "vectors of days",
             ),
             (
@@ -356,6 +392,23 @@ mod tests {
                 "INSERT INTO organic_weights VALUES ('c', 'today', 1, '{}')",
                 "that are none",
             ),
+            (
+                "INSERT INTO receipt_leaves VALUES ('2026-08-22', 0, 'r');
+                 INSERT INTO receipt_heads VALUES ('2026-08-22', 1, '', '{}', '', '', 1)",
+                "without their receipt",
+            ),
+            (
+                "INSERT INTO receipt_leaves VALUES ('2026-08-22', 1, 'r')",
+                "a leaf missing",
+            ),
+            (
+                "INSERT INTO receipt_leaves VALUES ('2026-08-22', 0, 'r')",
+                "different sizes",
+            ),
+            (
+                "INSERT INTO receipt_heads VALUES ('2026-08-22', 1, '', '{}', '', '', 1)",
+                "different sizes",
+            ),
         ] {
             let problems = problems(sql);
             let is_found = |(error, what): &(bool, String)| *error && what.contains(found);
@@ -383,6 +436,14 @@ mod tests {
             (
                 "UPDATE finalizations SET finalized_at = 0 WHERE day = '2026-08-22'",
                 "moved back",
+            ),
+            (
+                "UPDATE evaluations SET receipt = 'r'",
+                "a receipt that is not there",
+            ),
+            (
+                "UPDATE finalizations SET tree_size = 1, tree_root = 'r' WHERE day = '2026-08-22'",
+                "a tree that is not there",
             ),
             (
                 "INSERT INTO outbox (kind, subject, queued_at) VALUES ('commit', '7', 0)",
