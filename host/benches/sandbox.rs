@@ -240,6 +240,7 @@ fn benches(criterion: &mut Criterion) {
         grants: &grants,
         submitted: None,
         journal: None,
+        tape: None,
     };
     let mut group = criterion.benchmark_group("compare_100");
     group.sample_size(20);

@@ -10,6 +10,7 @@ use crate::commits::{IngestError, ingest_again};
 use crate::config::{ChainMode, Config};
 use crate::metrics::Metrics;
 use crate::plugins::Loader;
+use crate::receipts::{Signer, SignerError};
 use crate::registry::{Registry, RegistryError};
 use crate::runner::Runners;
 use crate::sandbox::{Limits, Sandbox, SandboxConfig, SandboxError, sha256_hex};
@@ -52,6 +53,9 @@ pub enum HostError {
     /// The hotkey cannot be read.
     #[error("wallet")]
     Wallet(#[from] KeyError),
+    /// There is nobody to sign receipts.
+    #[error(transparent)]
+    Signer(#[from] SignerError),
     /// The hotkey is not the one that the operator expects.
     #[error(
         "SCORING_API_HOTKEY is {expected}, and the hotkey of the wallet is {}",
@@ -157,7 +161,12 @@ impl Host {
                 restore_state(&store, &client, clock::unix_now()).await;
             }
         }
+        let signer = match config.receipts.record {
+            true => Some(open_signer(hotkey.clone(), &config, &store).await?),
+            false => None,
+        };
         let resources = Resources {
+            signer,
             store,
             artifacts: open_artifacts(&config)?,
             components,
@@ -168,9 +177,17 @@ impl Host {
             subnet,
             metrics,
         };
+        let pipeline = Pipeline::new(resources).await?;
+        let is_of_a_subnet = hotkey.is_some() || chain.is_some();
+        if is_guessed(pipeline.deployment_seed(), is_of_a_subnet) {
+            tracing::warn!(
+                "scoring.seed is below 2^32: anybody can find it out from receipts, and so all \
+                 future tasks. Take a random number of 64 bits, or leave it out"
+            );
+        }
         Ok(Host {
             chain,
-            pipeline: Pipeline::new(resources).await?,
+            pipeline,
             registry,
             hotkey,
             lock,
@@ -203,6 +220,12 @@ impl Host {
     }
 }
 
+/// Whether somebody may try all seeds like this one: receipts tell what is made of it. Who
+/// has neither a chain nor a hotkey tries things out, as the demo does.
+fn is_guessed(seed: u64, is_of_a_subnet: bool) -> bool {
+    is_of_a_subnet && seed < 1 << 32
+}
+
 /// What is known of the subnet: of the file, or of the chain. A chain that does not
 /// answer is no reason not to start, if it answered at an earlier start.
 async fn open_subnet(
@@ -229,6 +252,25 @@ async fn open_subnet(
         metrics.set_metagraph(metagraph.block(), read_at);
     }
     Ok(subnet)
+}
+
+/// Who signs receipts. Whoever audits this host is to be told if it is another one than
+/// before.
+async fn open_signer(
+    hotkey: Option<Hotkey>,
+    config: &Config,
+    store: &Store,
+) -> Result<Signer, HostError> {
+    let signer = Signer::open(hotkey, &config.data_dir)?;
+    let before = store.heads(None, 1).await?.into_iter().next();
+    if let Some(before) = before.filter(|before| before.signer != signer.address()) {
+        tracing::warn!(
+            signer = signer.address(),
+            before = before.signer,
+            "RECEIPTS ARE SIGNED BY ANOTHER KEY than before: audits of this host will say so"
+        );
+    }
+    Ok(signer)
 }
 
 fn load_hotkey(config: &Config) -> Result<Option<Hotkey>, HostError> {
@@ -337,4 +379,22 @@ pub(crate) fn lock(data_dir: &Path) -> Result<File, HostError> {
 fn io_error(path: &Path) -> impl FnOnce(io::Error) -> HostError {
     let path = path.to_owned();
     move |error| HostError::Io { path, error }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_small_seed_is_told_of_where_there_are_miners() {
+        for (seed, of_a_subnet, of_none) in [
+            (0, true, false),
+            (u64::from(u32::MAX), true, false),
+            (1 << 32, false, false),
+            (u64::MAX, false, false),
+        ] {
+            assert_eq!(is_guessed(seed, true), of_a_subnet, "{seed}");
+            assert_eq!(is_guessed(seed, false), of_none, "{seed}");
+        }
+    }
 }

@@ -3,6 +3,7 @@
 mod gauges;
 mod master;
 mod organic;
+mod receipts;
 mod weights;
 
 use crate::sandbox::{CacheUse, CallReport, Outcome, SolveRecord};
@@ -16,6 +17,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
+use receipts::Receipts;
 use std::collections::BTreeSet;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, PoisonError};
@@ -146,6 +148,7 @@ pub struct Metrics {
     master: Master,
     weights: Weights,
     organic: Organic,
+    receipts: Receipts,
     requests: Family<RequestLabels, Counter>,
     request_seconds: Seconds<RouteLabels>,
 }
@@ -194,6 +197,7 @@ impl Default for Metrics {
             master: Master::default(),
             weights: Weights::default(),
             organic: Organic::default(),
+            receipts: Receipts::default(),
             requests: Family::default(),
             request_seconds: Family::new_with_constructor(seconds),
             registry: Registry::default(),
@@ -412,6 +416,7 @@ impl Default for Metrics {
         metrics.master.register(r);
         metrics.weights.register(r);
         metrics.organic.register(r);
+        metrics.receipts.register(r);
         Metrics {
             registry,
             ..metrics
@@ -449,6 +454,7 @@ impl Metrics {
                         family.get_or_create(&call(challenge, outcome)).inc_by(0);
                     }
                 }
+                self.receipts.begin(&of_challenge(challenge));
             }
         }
         for labels in gone.into_iter().map(of_challenge) {

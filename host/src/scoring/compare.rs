@@ -1,9 +1,16 @@
 //! How alike a commit and earlier ones are.
 
+use super::evaluate::answered;
 use super::judge::NoVerdict;
 use super::pipeline::{Pipeline, PipelineError};
+use super::receipts::Ended;
 use super::references::{order, unique_pool};
+use crate::canonical::digest;
 use crate::plugins::ActivePlugin;
+use crate::receipts::Kind;
+use crate::receipts::documents::{
+    CompareInput, CompareOutput, Document, EvaluateOutput, Evaluated,
+};
 use crate::sandbox::types::{Comparison, ComparisonLog, Evaluation, ScoringLog, Submission};
 use crate::sandbox::{CallContext, Capability, PluginCall};
 use crate::store::{CommitRow, EvaluationRow, JobKey, NewEvent};
@@ -33,6 +40,17 @@ pub(super) struct Compared {
     pub(super) scoring_logs: Vec<ScoringLog>,
     pub(super) comparisons: Vec<Comparison>,
     pub(super) stored: Vec<StoredComparison>,
+    /// Digest of what the evaluation came to, and the receipts of all this.
+    pub(super) result: String,
+    pub(super) receipts: Vec<String>,
+}
+
+/// What comparing a commit with a reference found.
+#[derive(Debug, Clone, Default)]
+struct Found {
+    logs: Vec<ComparisonLog>,
+    /// Of the call that told it.
+    receipt: Option<String>,
 }
 
 /// A reference with its evaluation.
@@ -63,7 +81,7 @@ impl Pipeline {
             pool.retain(|reference| {
                 reference.miner_hotkey != commit.miner_hotkey && order(reference) < order(&commit)
             });
-            match self.compared(&plugin, &commit, &pool).await {
+            match self.compared(&plugin, &commit, &pool, now).await {
                 Ok(compared) => {
                     let event = (!compared.stored.is_empty())
                         .then(|| compared_event(&commit, &compared.stored, now));
@@ -80,7 +98,7 @@ impl Pipeline {
                     progress = true;
                 }
                 // The finalization asks again, and knows what to do.
-                Err(NoVerdict::Call(error)) => {
+                Err(NoVerdict::Call(error, _)) => {
                     tracing::warn!(
                         challenge = plugin.name(),
                         hotkey = commit.miner_hotkey,
@@ -103,6 +121,7 @@ impl Pipeline {
         plugin: &ActivePlugin,
         commit: &CommitRow,
         references: &[&CommitRow],
+        now: f64,
     ) -> Result<Compared, NoVerdict> {
         let evaluation = self.evaluation_of(commit).await?;
         let scoring_logs: Vec<ScoringLog> = serde_json::from_str(&evaluation.logs)?;
@@ -130,7 +149,7 @@ impl Pipeline {
             }
         }
         let found = if plugin.has(Capability::Comparison) {
-            self.compare(plugin, &evaluation, &scoring_logs, &earlier)
+            self.compare(plugin, &evaluation, &scoring_logs, &earlier, now)
                 .await?
         } else {
             BTreeMap::new()
@@ -144,12 +163,18 @@ impl Pipeline {
                 vec![copy_of(digest)]
             } else {
                 let found = found.get(&reference.evaluation.id);
-                found.cloned().unwrap_or_default()
+                found.map(|found| found.logs.clone()).unwrap_or_default()
             };
             (reference.commit, logs)
         });
         let (mut comparisons, mut stored) = (Vec::new(), Vec::new());
+        let own = evaluation.receipt.iter();
+        let mut receipts: Vec<String> = own
+            .chain(found.values().filter_map(|found| found.receipt.as_ref()))
+            .cloned()
+            .collect();
         for (commit, logs) in copied.chain(compared) {
+            receipts.extend(commit.receipt.clone());
             stored.push(StoredComparison {
                 hotkey: commit.miner_hotkey.clone(),
                 artifact: commit.artifact.clone().unwrap_or_default(),
@@ -163,9 +188,11 @@ impl Pipeline {
             });
         }
         Ok(Compared {
+            result: result_of(&evaluation, &scoring_logs)?,
             scoring_logs,
             comparisons,
             stored,
+            receipts,
         })
     }
 
@@ -177,7 +204,8 @@ impl Pipeline {
         candidate: &EvaluationRow,
         scoring_logs: &[ScoringLog],
         references: &[Reference<'_>],
-    ) -> Result<BTreeMap<i64, Vec<ComparisonLog>>, NoVerdict> {
+        now: f64,
+    ) -> Result<BTreeMap<i64, Found>, NoVerdict> {
         let key = JobKey {
             plugin_digest: plugin.component.digest().to_owned(),
             settings_digest: plugin.settings_digest.clone(),
@@ -188,8 +216,12 @@ impl Pipeline {
         let mut asked: BTreeMap<i64, Evaluation> = BTreeMap::new();
         for reference in references {
             let id = reference.evaluation.id;
-            if let Some(logs) = known.get(&id) {
-                found.insert(id, serde_json::from_str(logs)?);
+            if let Some(row) = known.get(&id) {
+                let known = Found {
+                    logs: serde_json::from_str(&row.logs)?,
+                    receipt: row.receipt.clone(),
+                };
+                found.insert(id, known);
             } else if reference.evaluation.key.artifact_digest != candidate.key.artifact_digest {
                 asked.insert(
                     id,
@@ -203,35 +235,79 @@ impl Pipeline {
         let (_, submitted) = self
             .submitted(plugin, &candidate.key.artifact_digest)
             .await
-            .map_err(NoVerdict::Call)?;
+            .map_err(|error| NoVerdict::Call(error, None))?;
         let call = PluginCall {
             context: context(plugin, candidate),
             limits: &plugin.limits,
             grants: &plugin.grants,
             submitted: Some(Arc::new(submitted)),
             journal: Some(Arc::clone(&plugin.journal)),
+            tape: None,
         };
         let candidate_evaluation = evaluation(candidate, scoring_logs.to_vec());
         // What fits the challenge's memory, many times over: it reads the JSON.
         let room = plugin.limits.memory_bytes / 8;
         for batch in batches(asked, room.saturating_sub(size(&candidate_evaluation))) {
             let (ids, batch): (Vec<i64>, Vec<Evaluation>) = batch.into_iter().unzip();
+            let tape = self.tape();
+            let call = PluginCall {
+                tape: tape.clone(),
+                ..call.clone()
+            };
             let called = plugin
                 .component
-                .compare(&self.sandbox, call.clone(), &candidate_evaluation, &batch)
+                .compare(&self.sandbox, call, &candidate_evaluation, &batch)
                 .await;
-            self.metrics.compared(plugin.name(), called.outcome());
-            let logs = called.result.map_err(NoVerdict::Call)?;
+            let outcome = called.outcome();
+            self.metrics.compared(plugin.name(), outcome);
+            let context = context(plugin, candidate);
+            let made = async |logs: &[ComparisonLog]| {
+                let input = compare_input(candidate, scoring_logs, &ids, references)?;
+                let of = references
+                    .iter()
+                    .filter(|of| ids.contains(&of.evaluation.id));
+                let receipts = of.map(|reference| &reference.evaluation.receipt);
+                let ended = Ended {
+                    kind: Kind::Compare,
+                    context: &context,
+                    artifact: Some(&candidate.key.artifact_digest),
+                    input,
+                    output: CompareOutput::new(outcome.code(), logs).text()?,
+                    outcome,
+                    report: &called.report,
+                    tape: answered(tape, plugin, outcome),
+                    depends_on: receipts
+                        .chain([&candidate.receipt])
+                        .flatten()
+                        .cloned()
+                        .collect(),
+                };
+                self.receipt(plugin, ended, now).await
+            };
+            let (logs, made) = match called.result {
+                Ok(logs) => {
+                    let made = made(&logs).await?;
+                    (logs, made)
+                }
+                Err(error) if error.outcome.is_transient() => {
+                    return Err(NoVerdict::Call(error, None));
+                }
+                Err(error) => {
+                    let made = made(&[]).await?;
+                    return Err(NoVerdict::Call(error, Some(Box::new(made))));
+                }
+            };
             let mut fresh = Vec::new();
             for (id, reference) in ids.into_iter().zip(&batch) {
                 let about = |log: &&ComparisonLog| log.reference == reference.submission.digest;
                 let logs: Vec<ComparisonLog> = logs.iter().filter(about).cloned().collect();
                 fresh.push((id, serde_json::to_string(&logs)?));
-                found.insert(id, logs);
+                let receipt = made.id.clone();
+                found.insert(id, Found { logs, receipt });
             }
             let references = fresh.len();
             self.store
-                .put_comparisons(key.clone(), candidate.id, fresh)
+                .put_comparisons(key.clone(), candidate.id, fresh, made.id, made.kept)
                 .await?;
             tracing::info!(
                 challenge = plugin.name(),
@@ -297,6 +373,39 @@ fn batches(asked: BTreeMap<i64, Evaluation>, room: usize) -> Vec<Vec<(i64, Evalu
         }
     }
     batches
+}
+
+/// The digest of what an evaluation came to.
+pub(super) fn result_of(
+    evaluation: &EvaluationRow,
+    logs: &[ScoringLog],
+) -> Result<String, serde_json::Error> {
+    let output = EvaluateOutput::new(&evaluation.outcome, logs);
+    Ok(digest(output.text()?))
+}
+
+/// What `compare` is told of a candidate and of those references whose evaluations have
+/// one of these numbers.
+fn compare_input(
+    candidate: &EvaluationRow,
+    logs: &[ScoringLog],
+    ids: &[i64],
+    references: &[Reference<'_>],
+) -> Result<String, serde_json::Error> {
+    let evaluated = |row: &EvaluationRow, logs: &[ScoringLog]| {
+        Ok::<_, serde_json::Error>(Evaluated {
+            result: result_of(row, logs)?,
+            submission: row.key.artifact_digest.clone(),
+        })
+    };
+    let mut told = Vec::new();
+    for id in ids {
+        let mut references = references.iter();
+        if let Some(reference) = references.find(|of| of.evaluation.id == *id) {
+            told.push(evaluated(&reference.evaluation, &reference.logs)?);
+        }
+    }
+    CompareInput::new(evaluated(candidate, logs)?, told).text()
 }
 
 fn copy_of(digest: &str) -> ComparisonLog {

@@ -2,13 +2,16 @@
 
 use super::job_key;
 use super::pipeline::{Pipeline, PipelineError};
+use super::receipts::{Ended, Made};
 use crate::artifacts::ArtifactError;
 use crate::config::Runner;
 use crate::plugins::ActivePlugin;
-use crate::sandbox::types::Submission;
+use crate::receipts::Kind;
+use crate::receipts::documents::{Document, EvaluateInput, EvaluateOutput};
+use crate::sandbox::types::{ScoringLog, Submission};
 use crate::sandbox::{
     Blame, CallContext, Outcome, PluginCall, PluginError, SolveRecord, Solver, SolverComponent,
-    Submitted,
+    Submitted, Tape,
 };
 use crate::store::{EvaluationResult, Job};
 use sha2::{Digest, Sha256};
@@ -50,18 +53,25 @@ impl Pipeline {
         let (submission, submitted) = match self.submitted(&plugin, &job.key.artifact_digest).await
         {
             Ok(submitted) => submitted,
-            Err(error) => return self.put_back_or_fail(&job, now, error, &[]).await,
+            Err(error) if self.is_tried_again(&job, &error) => {
+                return self.put_back(&job, now, error).await;
+            }
+            // There was no call.
+            Err(error) => return self.fail(&job, now, error, &[], Made::default()).await,
         };
+        let context = CallContext {
+            settings: Arc::clone(&plugin.settings),
+            seed: job.seed,
+            now: job.now,
+        };
+        let tape = self.tape();
         let call = PluginCall {
-            context: CallContext {
-                settings: Arc::clone(&plugin.settings),
-                seed: job.seed,
-                now: job.now,
-            },
+            context: context.clone(),
             limits: &plugin.limits,
             grants: &plugin.grants,
             submitted: Some(Arc::new(submitted)),
             journal: Some(Arc::clone(&plugin.journal)),
+            tape: tape.clone(),
         };
         let (called, solves) = plugin
             .component
@@ -87,9 +97,27 @@ impl Pipeline {
             let error = PluginError::new(Outcome::Timeout, why);
             return self.put_back(&job, now, error).await;
         }
+        let outcome = called.outcome();
+        let made = async |logs: &[ScoringLog]| {
+            let ended = Ended {
+                kind: Kind::Evaluate,
+                context: &context,
+                artifact: Some(&job.key.artifact_digest),
+                input: EvaluateInput::new(&submission.digest, &[]).text()?,
+                output: EvaluateOutput::new(outcome.code(), logs).text()?,
+                outcome,
+                report: &called.report,
+                tape: answered(tape, &plugin, outcome),
+                depends_on: Vec::new(),
+            };
+            self.receipt(&plugin, ended, now).await
+        };
         match called.result {
             Ok(logs) => {
+                let made = made(&logs).await?;
                 let result = EvaluationResult {
+                    receipt: made.id,
+                    kept: made.kept,
                     outcome: Outcome::Ok.code(),
                     done: true,
                     message: None,
@@ -100,7 +128,13 @@ impl Pipeline {
                 };
                 self.finish(&job, result).await
             }
-            Err(error) => self.put_back_or_fail(&job, now, error, &solves).await,
+            Err(error) if self.is_tried_again(&job, &error) => {
+                self.put_back(&job, now, error).await
+            }
+            Err(error) => {
+                let made = made(&[]).await?;
+                self.fail(&job, now, error, &solves, made).await
+            }
         }
     }
 
@@ -161,23 +195,26 @@ impl Pipeline {
         Ok((Submission { digest }, submitted))
     }
 
-    async fn put_back_or_fail(
+    /// Whether a job that came to this is done again later.
+    fn is_tried_again(&self, job: &Job, error: &PluginError) -> bool {
+        error.blame != Blame::Submission
+            && error.outcome.is_transient()
+            && job.attempts < self.config.scoring.max_attempts
+    }
+
+    async fn fail(
         &self,
         job: &Job,
         now: f64,
         error: PluginError,
         solves: &[SolveRecord],
+        made: Made,
     ) -> Result<(), PipelineError> {
-        let own_fault = error.blame == Blame::Submission;
-        if !own_fault
-            && error.outcome.is_transient()
-            && job.attempts < self.config.scoring.max_attempts
-        {
-            return self.put_back(job, now, error).await;
-        }
         let result = EvaluationResult {
+            receipt: made.id,
+            kept: made.kept,
             outcome: error.outcome.code(),
-            done: own_fault,
+            done: error.blame == Blame::Submission,
             message: Some(error.message),
             solves: count(solves),
             logs: "[]".into(),
@@ -227,6 +264,17 @@ impl Pipeline {
         );
         Ok(())
     }
+}
+
+/// The tape of a call that can be done again; none if a service was to solve what is no
+/// task for it: that is not asked, and so is no answer on the tape.
+pub(super) fn answered(
+    tape: Option<Tape>,
+    plugin: &ActivePlugin,
+    outcome: Outcome,
+) -> Option<Tape> {
+    let is_remote = matches!(plugin.given.runner, Runner::Http { .. });
+    tape.filter(|_| !(is_remote && outcome == Outcome::Denied))
 }
 
 /// How often each outcome came, as a JSON object.

@@ -4,16 +4,19 @@
 use super::judge::NoVerdict;
 use super::organic::is_finalized;
 use super::pipeline::{Pipeline, PipelineError};
+use super::receipts::{Ended, Made, add};
 use super::references::order;
 use super::reveal::superseded;
 use super::schedule::days_to_finalize;
 use super::standings::best_commits;
 use super::{StoredComparison, job_key};
 use crate::plugins::ActivePlugin;
+use crate::receipts::Kind;
+use crate::receipts::documents::{Document, GetWeightsInput, GetWeightsOutput};
 use crate::sandbox::types::{HotkeyWeight, Standing};
 use crate::sandbox::{CallContext, Capability, Outcome, PluginCall, PluginError};
 use crate::store::{
-    CommitRow, CommitState, Finalization, Judged, NewEvent, Notice, OutboxKind, Settled,
+    CommitRow, CommitState, Finalization, Judged, Kept, NewEvent, Notice, OutboxKind, Settled,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -63,6 +66,9 @@ struct Verdicts {
     judged: Vec<Judged>,
     failed: Vec<(i64, String)>,
     superseded: Vec<i64>,
+    /// What is stored with the verdicts, and which receipts become public.
+    kept: Kept,
+    leaves: Vec<String>,
 }
 
 impl Pipeline {
@@ -189,16 +195,23 @@ impl Pipeline {
         let metagraph = self.metagraph();
         let registered = |commit: &&CommitRow| metagraph.uid_of(&commit.miner_hotkey).is_some();
         let best = best_commits(verdicts.commits.iter().filter(registered));
-        let mut standings: Vec<Standing> = best
-            .map(|commit| Standing {
+        let (mut standings, mut receipts) = (Vec::new(), Vec::new());
+        for commit in best {
+            standings.push(Standing {
                 commit: self.commit(commit),
                 score: commit.score.unwrap_or_default(),
                 scored_at: commit.judged_at.unwrap_or_default(),
-            })
-            .collect();
+            });
+            receipts.extend(commit.receipt.clone());
+        }
         standings.sort_by_key(|standing| standing.commit.miner.uid);
+        let mut made = Made::default();
         let weights = if plugin.has(Capability::GetWeights) {
-            self.weights(plugin, &standings, scheduled_at).await
+            let weights;
+            (weights, made) = self
+                .weights(plugin, &standings, receipts, scheduled_at, now)
+                .await?;
+            weights
         } else if plugin.has(Capability::Organic) {
             let of_day = self.organic_of_day(plugin.name(), day, scheduled_at);
             Ok(of_day.await?)
@@ -211,7 +224,7 @@ impl Pipeline {
         {
             return Ok(false);
         }
-        let settled = self.settled(plugin, day, &verdicts, &standings, weights, now)?;
+        let settled = self.settled(plugin, day, &verdicts, &standings, (weights, made), now)?;
         let (commits, accepted) = (
             settled.judged.len(),
             settled
@@ -283,6 +296,14 @@ impl Pipeline {
             }
         }
         let (mut judged, mut failed) = (Vec::new(), Vec::new());
+        let (mut kept, mut leaves) = (Kept::default(), Vec::new());
+        let of_day = |commit: &&CommitRow| commit.batch_day.as_deref() == Some(day);
+        for commit in commits.iter().filter(of_day) {
+            // It has no verdict, but what was evaluated can be checked.
+            if commit.state == CommitState::Failed && commit.evaluation_id.is_some() {
+                leaves.extend(self.evaluation_of(commit).await?.receipt);
+            }
+        }
         for index in 0..commits.len() {
             let Some(commit) = commits.get(index) else {
                 break;
@@ -297,8 +318,10 @@ impl Pipeline {
                 }
                 continue;
             }
-            let error = match self.verdict(plugin, commit, &commits, day).await {
-                Ok(verdict) => {
+            let (error, made) = match self.verdict(plugin, commit, &commits, day, now).await {
+                Ok((verdict, made)) => {
+                    leaves.extend(made.leaves());
+                    add(&mut kept, made.kept);
                     if let Some(commit) = commits.get_mut(index) {
                         commit.state = CommitState::Judged;
                         commit.score = Some(verdict.score);
@@ -306,12 +329,13 @@ impl Pipeline {
                         commit.accepted = Some(verdict.accepted);
                         commit.judged_at = Some(self.schedule.finalized_at(day));
                         commit.finalized_day = Some(day.to_owned());
+                        commit.receipt = verdict.receipt.clone();
                     }
                     judged.push(verdict);
                     continue;
                 }
                 Err(NoVerdict::Host(error)) => return Err(error),
-                Err(NoVerdict::Call(error)) => error,
+                Err(NoVerdict::Call(error, made)) => (error, made),
             };
             let attempts = commit.judge_attempts + 1;
             if error.outcome.is_transient() && attempts < rules.max_attempts {
@@ -336,6 +360,14 @@ impl Pipeline {
                 %error,
                 "the challenge cannot judge a commit"
             );
+            match made {
+                Some(made) => {
+                    leaves.extend(made.leaves());
+                    add(&mut kept, made.kept);
+                }
+                // There is no verdict, but what was evaluated can be checked.
+                None => leaves.extend(self.evaluation_of(commit).await?.receipt),
+            }
             failed.push((commit.id, error.to_string()));
         }
         Ok(Some(Verdicts {
@@ -343,6 +375,8 @@ impl Pipeline {
             judged,
             failed,
             superseded,
+            kept,
+            leaves,
         }))
     }
 
@@ -365,27 +399,47 @@ impl Pipeline {
         &self,
         plugin: &ActivePlugin,
         standings: &[Standing],
+        receipts: Vec<String>,
+        scheduled_at: f64,
         now: f64,
-    ) -> Result<Vec<HotkeyWeight>, PluginError> {
+    ) -> Result<(Result<Vec<HotkeyWeight>, PluginError>, Made), PipelineError> {
+        let context = CallContext {
+            settings: Arc::clone(&plugin.settings),
+            seed: 0,
+            now: scheduled_at,
+        };
+        let tape = self.tape();
         let call = PluginCall {
-            context: CallContext {
-                settings: Arc::clone(&plugin.settings),
-                seed: 0,
-                now,
-            },
+            context: context.clone(),
             limits: &plugin.limits,
             grants: &plugin.grants,
             submitted: None,
             journal: Some(Arc::clone(&plugin.journal)),
+            tape: tape.clone(),
         };
         let called = plugin
             .component
             .get_weights(&self.sandbox, call, standings)
             .await;
-        self.metrics.paid(plugin.name(), called.outcome());
-        called.result.inspect_err(|error| {
+        let outcome = called.outcome();
+        self.metrics.paid(plugin.name(), outcome);
+        if let Err(error) = &called.result {
             tracing::error!(challenge = plugin.name(), %error, "a challenge tells no weights");
-        })
+        }
+        let told = called.result.as_deref().unwrap_or_default();
+        let ended = Ended {
+            kind: Kind::GetWeights,
+            context: &context,
+            artifact: None,
+            input: GetWeightsInput::new(standings).text()?,
+            output: GetWeightsOutput::new(outcome.code(), told).text()?,
+            outcome,
+            report: &called.report,
+            tape,
+            depends_on: receipts,
+        };
+        let made = self.receipt(plugin, ended, now).await?;
+        Ok((called.result, made))
     }
 
     /// Whether a challenge that told no weights of a day is not to be asked again yet.
@@ -420,9 +474,13 @@ impl Pipeline {
         day: &str,
         verdicts: &Verdicts,
         standings: &[Standing],
-        weights: Result<Vec<HotkeyWeight>, PluginError>,
+        (weights, made): (Result<Vec<HotkeyWeight>, PluginError>, Made),
         now: f64,
     ) -> Result<Settled, PipelineError> {
+        let mut kept = verdicts.kept.clone();
+        let mut leaves = verdicts.leaves.clone();
+        leaves.extend(made.leaves());
+        add(&mut kept, made.kept);
         let results = results(verdicts, day)?;
         let accepted = results.iter().filter(|r| r.accepted == Some(true)).count();
         let (outcome, message, weights) = match weights {
@@ -437,6 +495,9 @@ impl Pipeline {
             data: json!({"day": day, "commits": results.len(), "accepted": accepted}),
         };
         Ok(Settled {
+            receipt: made.id,
+            kept,
+            leaves: self.leaves(day, leaves),
             notices: self.notices_of(verdicts, &key.challenge, day),
             finalization: Finalization {
                 day: day.to_owned(),

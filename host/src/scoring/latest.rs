@@ -1,7 +1,7 @@
 //! The current weight vector.
 
 use super::sources::Source;
-use crate::weights::{Decision, NoMiner, Quantised, SameMiner, TooFew, Unassigned};
+use crate::weights::{Decision, NoMiner, OnChain, Quantised, SameMiner, TooFew, Unassigned};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -50,24 +50,6 @@ pub struct Policies {
     pub min_allowed_weights: u16,
     /// The greatest part of the sum that a weight may have, in 65535ths.
     pub max_weight_limit: u16,
-}
-
-/// A vector as the chain wants it, or why there is none.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum OnChain {
-    /// What is submitted.
-    Vector {
-        /// The uids and their weights.
-        quantised: Quantised,
-        /// Who earned nothing, or next to it, and was added for the subnet's least
-        /// number of weights.
-        padded: Vec<u16>,
-        /// Whether a weight was cut to the subnet's greatest.
-        clipped: bool,
-    },
-    /// Why the subnet would refuse it.
-    Refused(String),
 }
 
 /// A weight vector that was published.

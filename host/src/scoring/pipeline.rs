@@ -17,6 +17,7 @@ use crate::commits::unseal;
 use crate::config::{Config, Runner};
 use crate::metrics::Metrics;
 use crate::plugins::{ActivePlugin, Plugins};
+use crate::receipts::Signer;
 use crate::runner::Runners;
 use crate::sandbox::{Capability, Sandbox};
 use crate::store::{
@@ -47,6 +48,9 @@ pub enum PipelineError {
     /// The weights cannot be converted.
     #[error(transparent)]
     Quantise(#[from] QuantiseError),
+    /// What a receipt names cannot be compressed.
+    #[error("a receipt cannot be kept: {0}")]
+    Compress(#[from] std::io::Error),
     /// A task of the host panicked or was stopped.
     #[error("a task of the host ended early: {0}")]
     Task(#[from] tokio::task::JoinError),
@@ -71,6 +75,8 @@ pub struct Resources {
     pub runners: Runners,
     /// Who is who on the subnet.
     pub subnet: Subnet,
+    /// Who signs receipts; none if none are made.
+    pub signer: Option<Signer>,
     /// Where it is counted.
     pub metrics: Arc<Metrics>,
 }
@@ -416,6 +422,9 @@ impl Pipeline {
             depth.jobs,
             depth.oldest.map_or(0.0, |oldest| (now - oldest).max(0.0)),
         );
+        if let Some(head) = self.store.heads(None, 1).await?.first() {
+            self.metrics.set_tree(head.size);
+        }
         let active = self.plugins.active();
         self.metrics
             .set_challenges(active.iter().map(|plugin| plugin.name()));

@@ -1,12 +1,14 @@
 //! The weight vector that counts now.
 
 use super::finalize::PATIENCE;
-use super::latest::{Content, OnChain, Policies, Vector};
+use super::latest::{Content, Policies, Vector};
 use super::organic::OrganicRows;
 use super::pipeline::{Pipeline, PipelineError};
-use super::vector::limits;
+use super::vector::{Combined, limits};
+use crate::receipts::VectorInput;
 use crate::sandbox::{Capability, sha256_hex};
-use crate::weights::{Dropped, Limits, NoMiner, TooFew, conform};
+use crate::store::NewVector;
+use crate::weights::{Dropped, NoMiner, OnChain, TooFew, on_chain};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -74,15 +76,24 @@ impl Pipeline {
             return Ok(None);
         }
         let rows = organic.as_ref().unwrap_or(&seen.organic);
-        let Some((content, dropped)) = self.content(rows, now).await? else {
+        let Some((content, dropped, input)) = self.content(rows, now).await? else {
             return Ok(None);
         };
         let document = serde_json::to_string(&content)?;
-        let digest = sha256_hex(document.as_bytes());
-        let row = self
-            .store
-            .publish_vector(digest, content.day.clone(), document, now)
-            .await?;
+        let vector = match &content.on_chain {
+            OnChain::Vector { quantised, .. } => Ok(quantised.clone()),
+            OnChain::Refused(reason) => Err(reason.clone()),
+        };
+        let made = self.receipt_of_vector(&input, vector, now).await?;
+        let leaves = self.leaves(&content.day, made.leaves().collect());
+        let vector = NewVector {
+            digest: sha256_hex(document.as_bytes()),
+            day: content.day.clone(),
+            document,
+            receipt: made.id,
+            made_at: now,
+        };
+        let row = self.store.publish_vector(vector, made.kept, leaves).await?;
         let is_new = last.is_none_or(|last| last.id != row.id);
         let vector = Vector {
             id: row.id,
@@ -163,7 +174,7 @@ impl Pipeline {
         &self,
         organic: &OrganicRows,
         now: f64,
-    ) -> Result<Option<(Content, Vec<Dropped>)>, PipelineError> {
+    ) -> Result<Option<(Content, Vec<Dropped>, VectorInput)>, PipelineError> {
         let last_days = self.store.last_days().await?.into_iter();
         let finalized = last_days.map(|(_, day)| day).max();
         let last_day = self.schedule.last_day(now);
@@ -177,7 +188,6 @@ impl Pipeline {
         let Some(finalized) = finalized.or_else(|| is_organic().then_some(day)) else {
             return Ok(None);
         };
-        let (aggregated, refused) = self.aggregate(&sources).await?;
         let metagraph = self.metagraph();
         let rules = &self.config.weights;
         let limits = limits(&metagraph);
@@ -185,6 +195,13 @@ impl Pipeline {
             TooFew::Refuse => BTreeSet::new(),
             TooFew::Pad => metagraph.neurons().map(|neuron| neuron.uid).collect(),
         };
+        let Combined {
+            aggregated,
+            refused,
+            input,
+        } = self
+            .aggregate(&finalized, &sources, Some(&pad_with))
+            .await?;
         let on_chain = match refused {
             Some(reason) => OnChain::Refused(reason),
             None => on_chain(&aggregated.weights, limits, &pad_with),
@@ -212,7 +229,7 @@ impl Pipeline {
             challenges: sources,
             derivation: serde_json::to_value(aggregated.derivation)?,
         };
-        Ok(Some((content, dropped)))
+        Ok(Some((content, dropped, input)))
     }
 
     fn tell(&self, vector: &Vector) {
@@ -290,32 +307,6 @@ impl Pipeline {
             uids = content.uids.len(),
             "weights"
         );
-    }
-}
-
-/// The vector as the chain wants it, and what had to be done to it for that.
-fn on_chain(weights: &[(u16, f64)], limits: Limits, pad_with: &BTreeSet<u16>) -> OnChain {
-    let quantised = match conform(weights, limits, None, pad_with) {
-        Ok(quantised) => quantised,
-        Err(error) => return OnChain::Refused(error.to_string()),
-    };
-    let least = Limits {
-        min_allowed_weights: 0,
-        ..limits
-    };
-    let unpadded = conform(weights, least, None, &BTreeSet::new()).unwrap_or_default();
-    let unclipped = conform(weights, Limits::default(), None, &BTreeSet::new());
-    if let Some(part) = quantised.above(limits.max_weight_limit) {
-        let (part, limit) = (part * 100.0, f64::from(limits.max_weight_limit) / 655.35);
-        let reason =
-            format!("the greatest weight is {part:.2} % of all; the subnet allows {limit:.2} %");
-        return OnChain::Refused(reason);
-    }
-    let padded = quantised.uids.iter().copied();
-    OnChain::Vector {
-        padded: padded.filter(|uid| !unpadded.uids.contains(uid)).collect(),
-        clipped: unclipped.is_ok_and(|unclipped| unclipped != unpadded),
-        quantised,
     }
 }
 

@@ -65,6 +65,9 @@ pub struct Source {
     /// decided nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub organic_share: Option<f64>,
+    /// Id of the receipt of the `get-weights` that told them; none if there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<String>,
 }
 
 impl Source {
@@ -283,14 +286,18 @@ impl Pipeline {
         let Some(terms) = self.terms(&challenge).await? else {
             return Ok(None);
         };
-        let told = async |paid| {
-            let row = self
-                .store
-                .last_finalization(challenge.clone(), when.day.to_owned(), paid)
-                .await?;
-            row.map(Told::new).transpose()
+        let row = async |paid| {
+            let day = when.day.to_owned();
+            let row = self.store.last_finalization(challenge.clone(), day, paid);
+            row.await
         };
-        let (last, good) = (told(false).await?, told(true).await?);
+        let (last, good) = (row(false).await?, row(true).await?);
+        let receipts = [&last, &good].map(|row| {
+            let row = row.as_ref()?;
+            Some((row.finalization.day.clone(), row.receipt.clone()?))
+        });
+        let last = last.map(Told::new).transpose()?;
+        let good = good.map(Told::new).transpose()?;
         let part = terms.organic_part;
         let (chosen, organic_share) = if part <= 0.0 {
             (choose(last, good, when), None)
@@ -302,7 +309,12 @@ impl Pipeline {
             let organic = organic::choose(organic, None, when);
             organic::join(choose(last, good, when), organic, part)
         };
+        // All that organic rewards decided is of no finalization.
+        let day = chosen.day.as_ref().filter(|_| organic_share != Some(1.0));
+        let mut receipts = receipts.into_iter().flatten();
+        let receipt = receipts.find(|(of, _)| Some(of) == day);
         Ok(Some(Source {
+            receipt: receipt.map(|(_, receipt)| receipt),
             challenge,
             emission_percent: terms.emission_percent,
             origin: chosen.origin,

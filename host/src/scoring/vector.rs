@@ -3,18 +3,21 @@
 use super::finalize::PATIENCE;
 use super::organic::pays;
 use super::pipeline::{Pipeline, PipelineError};
+use super::receipts::Made;
 use super::sources::Source;
 use crate::chain::Metagraph;
 use crate::plugins::RunState;
+use crate::receipts::documents::Document;
+use crate::receipts::{Kind, VectorInput, VectorOutput};
 use crate::sandbox::Outcome;
 use crate::sandbox::types::{HotkeyWeight, Standing};
 use crate::store::{FinalizationRow, Notice, OutboxKind, WeightVectorRow};
 use crate::weights::{
-    Aggregated, Derivation, Limits, Miner, NoMiner, Policy, Quantised, SameMiner, aggregate,
+    Aggregated, Derivation, Limits, Miner, Policy, Quantised, SameMiner, aggregate_or_skip,
     quantise,
 };
 use serde_json::json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a challenge pays, or why it pays nothing.
 #[derive(Debug, Clone)]
@@ -38,6 +41,16 @@ pub struct Finalized {
     pub vector: Quantised,
     /// How it came about.
     pub derivation: Derivation,
+}
+
+/// The weights of all challenges as one vector.
+pub(super) struct Combined {
+    pub(super) aggregated: Aggregated,
+    /// Why the subnet would take none, if nobody earned anything and what the operator
+    /// wants then cannot meet its limits.
+    pub(super) refused: Option<String>,
+    /// What it was made from.
+    pub(super) input: VectorInput,
 }
 
 impl Pipeline {
@@ -72,16 +85,25 @@ impl Pipeline {
 
     async fn make_vector(&self, day: String, now: f64) -> Result<Option<Finalized>, PipelineError> {
         let sources = self.sources_of_day(&day).await?;
-        let (aggregated, refused) = self.aggregate(&sources).await?;
+        let Combined {
+            aggregated,
+            refused,
+            input,
+        } = self.aggregate(&day, &sources, None).await?;
         if let Some(reason) = refused {
             tracing::error!(day, reason, "there is no weight vector of the day");
         }
         let vector = quantise(&aggregated.weights)?;
+        let made = self
+            .receipt_of_vector(&input, Ok(vector.clone()), now)
+            .await?;
+        let leaves = self.leaves(&day, made.leaves().collect());
         let row = WeightVectorRow {
             day: day.clone(),
             uids: json!(vector.uids).to_string(),
             values: json!(vector.values).to_string(),
             derivation: serde_json::to_string(&aggregated.derivation)?,
+            receipt: made.id,
         };
         // What was told of the day's last finalization may be without its vector.
         let notices = match self.config.storage.url {
@@ -91,7 +113,11 @@ impl Pipeline {
             }],
             None => Vec::new(),
         };
-        if !self.store.put_vector(row, notices, now).await? {
+        if !self
+            .store
+            .put_vector(row, notices, now, made.kept, leaves)
+            .await?
+        {
             return Ok(None);
         }
         tracing::info!(day, uids = ?vector.uids, values = ?vector.values, "finalized");
@@ -104,12 +130,13 @@ impl Pipeline {
         }))
     }
 
-    /// One vector of all, and why the subnet would take none, if nobody earned anything
-    /// and what the operator wants then cannot meet its limits.
+    /// One vector of all; `fit` is who may be added to one that the chain is to take.
     pub(super) async fn aggregate(
         &self,
+        day: &str,
         sources: &[Source],
-    ) -> Result<(Aggregated, Option<String>), PipelineError> {
+        fit: Option<&BTreeSet<u16>>,
+    ) -> Result<Combined, PipelineError> {
         let rules = &self.config.weights;
         let mut challenges = BTreeMap::new();
         for source in sources {
@@ -135,17 +162,33 @@ impl Pipeline {
             limits: limits(&metagraph),
         };
         let miners = miners.collect();
-        match aggregate(&challenges, &miners, policy) {
-            Ok(aggregated) => Ok((aggregated, None)),
-            Err(error) => {
-                let policy = Policy {
-                    no_miner: NoMiner::Skip,
-                    ..policy
-                };
-                let aggregated = aggregate(&challenges, &miners, policy)?;
-                Ok((aggregated, Some(error.to_string())))
-            }
-        }
+        let (aggregated, refused) = aggregate_or_skip(&challenges, &miners, policy)?;
+        let told = |challenge: &str| {
+            let source = sources.iter().find(|source| source.challenge == challenge);
+            let receipt = source.and_then(|source| source.receipt.clone());
+            let organic_share = source.and_then(|source| source.organic_share);
+            (receipt, organic_share.unwrap_or_default())
+        };
+        Ok(Combined {
+            input: VectorInput::new(day, &challenges, told, &miners, policy, fit),
+            aggregated,
+            refused,
+        })
+    }
+
+    /// The receipt of a vector that was made of this.
+    pub(super) async fn receipt_of_vector(
+        &self,
+        input: &VectorInput,
+        vector: Result<Quantised, String>,
+        now: f64,
+    ) -> Result<Made, PipelineError> {
+        let output = VectorOutput::new(vector).text()?;
+        let told = input.challenges.values();
+        let depends_on = told.filter_map(|challenge| challenge.receipt.clone());
+        let (input, depends_on) = (input.text()?, depends_on.collect());
+        self.receipt_of_rule(Kind::Vector, None, (input, output), depends_on, now)
+            .await
     }
 }
 

@@ -12,7 +12,8 @@ use crate::runner::Runners;
 use crate::sandbox::{Sandbox, SandboxConfig};
 use crate::scoring::{Origin, Resources, Source};
 use crate::store::{
-    Change, Completed, Finalization, NewEvent, NewIteration, RegistryRow, Settled, Store, Written,
+    Change, Completed, Finalization, Kept, NewEvent, NewIteration, RegistryRow, Settled, Store,
+    Written,
 };
 use serde_json::{Value, json};
 use std::fs;
@@ -63,6 +64,7 @@ impl Room {
             Arc::clone(&metrics),
         );
         let resources = Resources {
+            signer: None,
             store,
             artifacts: of("artifacts"),
             components: of("components"),
@@ -162,6 +164,9 @@ impl Room {
                 results: "[]".into(),
                 scheduled_at,
             },
+            receipt: None,
+            kept: Kept::default(),
+            leaves: None,
             judged: Vec::new(),
             failed: Vec::new(),
             superseded: Vec::new(),
