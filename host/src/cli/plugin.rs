@@ -1,5 +1,7 @@
 //! `proctor plugin`.
 
+mod replay;
+
 use super::table::table;
 use super::{ConfigArgs, print_json, runtime};
 use crate::config::Config;
@@ -51,6 +53,10 @@ pub(super) enum Plugin {
         #[command(flatten)]
         config: ConfigArgs,
     },
+    /// Show what a changed component would have scored in recorded evaluations. It gets
+    /// what was recorded: settings, seed, time, limits, and the host's answers; for other
+    /// tasks the submission is run.
+    Replay(replay::Replay),
 }
 
 impl Plugin {
@@ -79,6 +85,7 @@ impl Plugin {
                     };
                     call.run(&sandbox, &file, &artifact, json).await
                 }
+                Plugin::Replay(command) => command.run(scratch.path()).await,
             }
         })
     }
@@ -237,6 +244,7 @@ impl Call<'_> {
             grants: &grants,
             submitted: Some(Arc::new(submitted)),
             journal: None,
+            tape: None,
         };
         let (called, solves) = component
             .evaluate(sandbox, call.clone(), &submission, &[])
