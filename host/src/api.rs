@@ -15,6 +15,7 @@ mod json_error;
 mod limits;
 mod listen;
 mod long_answer;
+mod metrics_only;
 mod openapi;
 mod organic;
 mod page;
@@ -22,6 +23,7 @@ mod params;
 mod plugins;
 mod problem;
 mod push;
+mod receipts;
 mod registry;
 mod results;
 mod routes;
@@ -34,6 +36,7 @@ mod weights;
 
 pub use admin::{Protection, ProtectionError};
 pub use listen::listen;
+pub use metrics_only::listen_for_metrics;
 pub use problem::Problem;
 
 use crate::config::Config;
@@ -47,6 +50,7 @@ use axum::middleware::from_fn;
 use axum::response::Redirect;
 use axum::routing::{any, get};
 use ciphertexts::Ciphertexts;
+use receipts::Receipts;
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -76,6 +80,7 @@ struct Shared {
     tasks: Tasks,
     ciphertexts: Ciphertexts,
     rendered_weights: weights::Rendered,
+    receipts: Receipts,
     /// Places for streams of events.
     streams: Arc<Semaphore>,
     /// Places for who waits for the answer to an entry.
@@ -135,6 +140,7 @@ pub fn routers(
         tasks: tasks.clone(),
         ciphertexts: Ciphertexts::default(),
         rendered_weights: weights::Rendered::default(),
+        receipts: Receipts::new(pipeline, stop),
         streams: places(config.public.max_streams),
         // Who does not wait is answered as well.
         awaited: places(config.public.max_requests / 2),
@@ -157,21 +163,25 @@ pub fn routers(
         &config.public,
         Arc::clone(&pipeline.metrics),
     );
-    let public = finish(public, config, &app).merge(organic.with_state(app.clone()));
+    let bundles = receipts::bundle_routes(&pipeline.metrics).with_state(app.clone());
+    let public = finish(public, config, &app)
+        .merge(organic.with_state(app.clone()))
+        .merge(bundles);
     (public, finish(admin, config, &app))
 }
 
-/// The public routes but those of [`organic`] and [`routes`], and the documentation of
-/// all.
+/// The public routes but those of [`organic`], of [`routes`] and of bundles, and the
+/// documentation of all.
 fn described() -> (Router<App>, OpenApi) {
     let (router, mut document) = public().split_for_parts();
     document.merge(organic::document());
+    document.merge(receipts::document());
     document.merge(routes::document());
     (router, document)
 }
 
-/// The public routes but those of [`organic`] and [`routes`], each with its
-/// documentation.
+/// The public routes but those of [`organic`], of [`routes`] and of bundles, each with
+/// its documentation.
 fn public() -> OpenApiRouter<App> {
     let pages = OpenApiRouter::default()
         .routes(routes!(plugins::list))
@@ -185,6 +195,7 @@ fn public() -> OpenApiRouter<App> {
         .routes(routes!(weights::list))
         .routes(routes!(weights::one))
         .merge(validators::pages())
+        .merge(receipts::pages())
         .layer(from_fn(etag::tag));
     openapi::router()
         .routes(

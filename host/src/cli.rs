@@ -2,6 +2,7 @@
 
 mod admin;
 mod artifact;
+mod audit;
 mod challenge;
 mod client;
 mod db;
@@ -12,10 +13,12 @@ mod ingest;
 mod metagraph;
 mod organic;
 mod plugin;
+mod receipts;
 mod registry;
 mod restore;
 mod serve;
 mod table;
+mod verify;
 mod wallet;
 mod weights;
 
@@ -85,8 +88,13 @@ enum Command {
     /// Look after the database.
     #[command(subcommand)]
     Db(db::Db),
+    /// Look at receipts, and give them out.
+    #[command(subcommand)]
+    Receipts(receipts::Receipts),
     /// Bring back what a backup holds.
     Restore(restore::Restore),
+    Verify(verify::Verify),
+    Audit(audit::Audit),
     /// Ask a host.
     #[command(subcommand)]
     Client(client::Client),
@@ -151,7 +159,10 @@ pub fn run() -> ExitCode {
         Command::Organic(command) => command.run(),
         Command::Metagraph(command) => command.run(),
         Command::Db(command) => command.run(),
+        Command::Receipts(command) => command.run(),
         Command::Restore(command) => command.run(),
+        Command::Verify(command) => command.run(),
+        Command::Audit(command) => command.run(),
         Command::Client(command) => command.run(),
         Command::Dev(command) => command.run(),
     };
