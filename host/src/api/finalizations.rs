@@ -5,6 +5,7 @@ use super::ciphertexts::digest;
 use super::page::Page;
 use super::params::{Params, Segments};
 use super::problem::{Problem, ProblemDetails};
+use super::receipts::TreeState;
 use crate::sandbox::types::{HotkeyWeight, Standing};
 use crate::scoring::FinalizedCommit;
 use crate::store::{FinalizationRow, FinalizationSummary};
@@ -62,6 +63,11 @@ pub(super) struct FinalizationView {
     scheduled_at: f64,
     /// When it was done, likewise.
     finalized_at: f64,
+    /// Id of the receipt of the weights, as of `GET /v1/receipts/{id}`.
+    receipt: Option<String>,
+    /// The tree of the day's receipts with those that this finalization took in: of
+    /// challenges that were finalized after it there are more. None if there are none.
+    tree: Option<TreeState>,
 }
 
 /// What a challenge came to on a day, in full.
@@ -211,6 +217,9 @@ impl FinalizationView {
             ranked: row.standings,
             scheduled_at: row.scheduled_at,
             finalized_at: row.finalized_at,
+            // It became a leaf with the row.
+            receipt: row.receipt,
+            tree: row.tree.map(|(size, root)| TreeState { size, root }),
         }
     }
 }
@@ -220,6 +229,8 @@ impl FinalizationDetail {
         let FinalizationRow {
             finalization: row,
             finalized_at,
+            receipt,
+            tree,
         } = row;
         let results: Vec<FinalizedCommit> = serde_json::from_str(&row.results)?;
         let standings: Vec<Standing> = serde_json::from_str(&row.standings)?;
@@ -238,6 +249,9 @@ impl FinalizationDetail {
                 ranked: standings.len() as u64,
                 scheduled_at: row.scheduled_at,
                 finalized_at,
+                // It became a leaf with the row.
+                receipt,
+                tree: tree.map(|(size, root)| TreeState { size, root }),
             },
             results: results.into_iter().map(LedgerCommit::new).collect(),
             standings: standings.into_iter().map(LedgerStanding::new).collect(),

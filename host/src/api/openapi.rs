@@ -44,6 +44,7 @@ const PAGE: &str = include_str!("docs.html");
         (name = "challenges", description = "What is competed in"),
         (name = "finalizations", description = "The ledger"),
         (name = "weights", description = "What everybody is paid"),
+        (name = "receipts", description = "What every score was computed from, signed"),
         (name = "organic", description = "What people really ask, and what miners answer"),
         (name = "validators", description = "Who does evaluations again"),
         (name = "events", description = "As it happens"),

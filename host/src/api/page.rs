@@ -49,12 +49,17 @@ impl<K: DeserializeOwned + Serialize> Page<K> {
 
     /// Cuts what was found to the page, and returns where the next one begins.
     pub(super) fn cut<T>(&self, found: &mut Vec<T>, key: impl Fn(&T) -> K) -> Option<String> {
+        self.cut_plain(found, key).and_then(|key| encode(&key))
+    }
+
+    /// The same where the key of the last item itself tells where the next page begins.
+    pub(super) fn cut_plain<T, P>(&self, found: &mut Vec<T>, key: impl Fn(&T) -> P) -> Option<P> {
         let limit = self.limit as usize;
         if found.len() <= limit {
             return None;
         }
         found.truncate(limit);
-        found.last().and_then(|last| encode(&key(last)))
+        found.last().map(key)
     }
 }
 

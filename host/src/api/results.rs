@@ -157,7 +157,10 @@ pub(super) async fn one(
         Some(id) => app.store.evaluation_by_id(id).await?,
         None => None,
     };
-    CommitDetail::new(commit, evaluation, seen).map(Json)
+    let of_evaluation = evaluation.as_ref().and_then(|row| row.receipt.as_ref());
+    let receipts = commit.receipt.iter().chain(of_evaluation);
+    let public = app.public_receipts(receipts).await?;
+    CommitDetail::new(commit, evaluation, seen, &public).map(Json)
 }
 
 impl App {

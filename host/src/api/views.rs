@@ -61,6 +61,8 @@ pub(super) struct CommitDetail {
     comparisons: Vec<ComparisonView>,
     /// What its scoring logs depend on; none before it is evaluated.
     evaluation: Option<Provenance>,
+    /// What anybody can compute its score from again.
+    receipts: CommitReceipts,
     /// Who claims to have seen it when, the earliest first.
     seen: Vec<SeenView>,
 }
@@ -117,6 +119,16 @@ pub(super) struct Provenance {
     outcome: String,
 }
 
+/// Ids of the receipts of a commit, as of `GET /v1/receipts/{id}`. They are told once
+/// they are public: when the day is final.
+#[derive(Debug, Serialize, ToSchema)]
+struct CommitReceipts {
+    /// Of the evaluation.
+    evaluation: Option<String>,
+    /// Of the verdict, which names those of the comparisons.
+    verdict: Option<String>,
+}
+
 /// Who claims to have seen a commit when.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub(super) struct SeenView {
@@ -154,6 +166,8 @@ impl CommitView {
 }
 
 impl CommitDetail {
+    /// Of its receipts those are told that are among the public ones.
+    ///
     /// # Errors
     ///
     /// That what is stored cannot be read.
@@ -161,6 +175,7 @@ impl CommitDetail {
         commit: CommitRow,
         evaluation: Option<EvaluationRow>,
         seen: Vec<SeenView>,
+        public: &[String],
     ) -> Result<Self, Problem> {
         let open = is_open(commit.state);
         let logs: Vec<ScoringLog> = match &evaluation {
@@ -171,7 +186,13 @@ impl CommitDetail {
             Some(stored) => serde_json::from_str(stored)?,
             None => Vec::new(),
         };
+        let told = |id: Option<&String>| id.filter(|id| public.contains(id)).cloned();
+        let evaluated = evaluation.as_ref();
         Ok(CommitDetail {
+            receipts: CommitReceipts {
+                evaluation: told(evaluated.and_then(|row| row.receipt.as_ref())),
+                verdict: told(commit.receipt.as_ref()),
+            },
             key: commit.key.clone().filter(|_| open),
             commit_text: commit.text.clone().filter(|_| open),
             reason: commit.reason.clone(),
@@ -283,8 +304,25 @@ mod tests {
             state,
             ..CommitRow::sample(1, "hotkey")
         };
-        let detail = CommitDetail::new(commit, None, Vec::new()).unwrap();
+        let detail = CommitDetail::new(commit, None, Vec::new(), &[]).unwrap();
         serde_json::to_value(detail).unwrap()
+    }
+
+    #[test]
+    fn a_receipt_is_told_once_it_is_public() {
+        let shown = |public: &[&str]| {
+            let commit = CommitRow {
+                receipt: Some("the verdict's".into()),
+                ..CommitRow::sample(1, "hotkey")
+            };
+            let public: Vec<String> = public.iter().map(|&id| id.into()).collect();
+            let detail = CommitDetail::new(commit, None, Vec::new(), &public).unwrap();
+            serde_json::to_value(detail).unwrap()["receipts"].clone()
+        };
+        let none = json!({"evaluation": null, "verdict": null});
+        assert_eq!(shown(&[]), none);
+        assert_eq!(shown(&["another's"]), none);
+        assert_eq!(shown(&["the verdict's"])["verdict"], "the verdict's");
     }
 
     #[test]

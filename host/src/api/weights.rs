@@ -8,8 +8,9 @@ use super::problem::{Problem, ProblemDetails};
 use crate::chain::network;
 use crate::clock;
 use crate::config::ChainMode;
-use crate::scoring::{Content, OnChain, Origin, Policies, Source, Vector};
+use crate::scoring::{Content, Origin, Policies, Source, Vector};
 use crate::store::VectorRow;
+use crate::weights::OnChain;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
@@ -20,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use utoipa::ToSchema;
 
 /// A weight vector and how it came about.
@@ -64,6 +65,8 @@ pub(super) struct WeightsView {
     /// pay, anybody can make the vector again.
     #[schema(value_type = Object)]
     policies: Policies,
+    /// Id of its receipt, as of `GET /v1/receipts/{id}`.
+    receipt: Option<String>,
     /// What each challenge pays, by name.
     source_challenges: Vec<SourceView>,
     /// How it came about: the share and contributions of each challenge, what was
@@ -121,6 +124,8 @@ pub(super) struct VectorSummary {
     day: String,
     /// When it was made, in seconds since the Unix epoch.
     made_at: f64,
+    /// Id of its receipt, as of `GET /v1/receipts/{id}`.
+    receipt: Option<String>,
 }
 
 /// A page of the history.
@@ -175,19 +180,30 @@ pub(super) struct VectorsQuery {
 pub(super) struct Rendered(Mutex<Option<(Arc<Vector>, Bytes, HeaderValue)>>);
 
 impl Rendered {
-    fn get(&self, vector: Arc<Vector>, endpoint: &str) -> Result<(Bytes, HeaderValue), Problem> {
-        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((of, body, tag)) = &*last
+    async fn get(&self, vector: Arc<Vector>, app: &App) -> Result<(Bytes, HeaderValue), Problem> {
+        if let Some((of, body, tag)) = &*self.lock()
             && Arc::ptr_eq(of, &vector)
         {
             return Ok((body.clone(), tag.clone()));
         }
-        let view = WeightsView::new(&vector, endpoint);
+        let endpoint = match app.config.chain.mode() {
+            ChainMode::Offline => "offline".to_owned(),
+            ChainMode::Online => network::public_name(&app.config.chain),
+        };
+        let before = vector.id.checked_add(1);
+        let rows = app.store.published_vectors(before, 1).await?.into_iter();
+        let mut row = rows.filter(|row| row.id == vector.id);
+        let receipt = row.next().and_then(|row| row.receipt);
+        let view = WeightsView::new(&vector, &endpoint, receipt);
         let body = Bytes::from(serde_json::to_vec(&view)?);
         let tag = format!("\"{}\"", hex::encode(Sha256::digest(&body)));
         let tag = HeaderValue::from_str(&tag).unwrap_or(HeaderValue::from_static("\"\""));
-        *last = Some((vector, body.clone(), tag.clone()));
+        *self.lock() = Some((vector, body.clone(), tag.clone()));
         Ok((body, tag))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<(Arc<Vector>, Bytes, HeaderValue)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -222,11 +238,7 @@ pub(super) async fn latest(
             make one now";
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, "no_weights", detail)
         })?;
-    let endpoint = match app.config.chain.mode() {
-        ChainMode::Offline => "offline".to_owned(),
-        ChainMode::Online => network::public_name(&app.config.chain),
-    };
-    let (body, tag) = app.rendered_weights().get(vector, &endpoint)?;
+    let (body, tag) = app.rendered_weights().get(vector, &app).await?;
     let known = headers.get_all(header::IF_NONE_MATCH).iter();
     let answer = [
         (header::ETAG, tag.clone()),
@@ -317,7 +329,7 @@ pub(super) async fn one(
 }
 
 impl WeightsView {
-    fn new(vector: &Vector, endpoint: &str) -> Self {
+    fn new(vector: &Vector, endpoint: &str, receipt: Option<String>) -> Self {
         let content = vector.content.clone();
         WeightsView {
             id: vector.id,
@@ -337,6 +349,7 @@ impl WeightsView {
             valid_from: vector.made_at,
             valid_until: vector.valid_until,
             policies: content.policies,
+            receipt,
             source_challenges: content
                 .challenges
                 .into_iter()
@@ -398,6 +411,8 @@ impl From<VectorRow> for VectorSummary {
             digest: row.digest,
             day: row.day,
             made_at: row.made_at,
+            // It became a leaf with the row.
+            receipt: row.receipt,
         }
     }
 }

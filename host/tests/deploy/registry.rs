@@ -1,8 +1,10 @@
 //! The metrics that there are, as the host tells them.
 
 use crate::promql::{Grouping, Query, Selector};
+use proctor_host::audit::AuditMetrics;
 use proctor_host::metrics::Metrics;
 use proctor_host::plugins::{PluginState, RunState};
+use proctor_host::receipts::Kind;
 use proctor_host::sandbox::{CacheUse, CallReport, Outcome, SolveRecord};
 use proctor_host::store::{CommitState, OutboxKind};
 use std::collections::{BTreeMap, BTreeSet};
@@ -144,6 +146,15 @@ fn feed(metrics: &Metrics) {
     for outcome in ["ok", "timeout"] {
         metrics.miner_answered("digits", outcome, second);
     }
+    for kind in Kind::ALL {
+        metrics.receipt_made("digits", kind.name(), "ok", 1, second);
+    }
+    metrics.transcript_cut("digits");
+    metrics.set_tree(1);
+    metrics.blobs_pruned(1);
+    for result in ["ok", "busy", "slow", "left", "failed"] {
+        metrics.bundle(result);
+    }
     metrics.event_streams(1);
     metrics.request("/livez", "GET", 200, second);
 }
@@ -152,11 +163,12 @@ impl Registry {
     pub(crate) fn of_all_metrics() -> Self {
         let metrics = Metrics::default();
         feed(&metrics);
-        let registry = Registry::read(&metrics.encode());
+        let mut registry = Registry::read(&metrics.encode());
         let sources = [
             "src/metrics.rs",
             "src/metrics/master.rs",
             "src/metrics/organic.rs",
+            "src/metrics/receipts.rs",
             "src/metrics/weights.rs",
         ];
         let registered = sources.map(|source| {
@@ -169,6 +181,9 @@ impl Registry {
             registered.iter().sum::<usize>(),
             "`feed` leaves a metric out"
         );
+        // Of `proctor audit`, a process with metrics of its own: all are there at once.
+        let audit = Registry::read(&AuditMetrics::default().encode());
+        registry.families.extend(audit.families);
         registry
     }
 
