@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -14,6 +15,10 @@ from . import pages
 from .events import Event, follow
 from .models import ScoringResult
 from .pages import Challenge, Leaderboard
+from .receipts import answers
+from .receipts.answers import Consistency, Day, PublishedReceipt
+from .receipts.bundle import Bundle
+from .receipts.models import SignedHead, SignedReceipt
 from .signer import Signer
 from .transport import Transport
 
@@ -131,6 +136,58 @@ class Client:
         """One finalized day (`YYYY-MM-DD`): `GET /v1/finalizations/{challenge}/{day}`."""
         path = f"/v1/finalizations/{_segment(challenge)}/{_segment(day)}"
         return pages.one(self._transport, path)
+
+    def receipt(self, id: str) -> PublishedReceipt:
+        """One receipt, as it came: `GET /v1/receipts/{id}`. `receipts.verify_score` checks
+        it as well. Those of a day that is not final yet are unknown."""
+        return answers.receipt(self._transport, f"/v1/receipts/{_segment(id)}")
+
+    def receipt_bundle(self, id: str, to: str | os.PathLike[str]) -> Bundle:
+        """Writes all that one receipt is verified by to a file, and opens it:
+        `GET /v1/receipts/{id}/bundle`."""
+        path = f"/v1/receipts/{_segment(id)}/bundle"
+        return answers.bundle(self._transport, path, {}, to)
+
+    def days(self, *, before: str | None = None, limit: int | None = None) -> Iterator[SignedHead]:
+        """The last head of each day (before the day `before`), the newest day first:
+        `GET /v1/days`, page after page as `results`."""
+        return answers.days(self._transport, "/v1/days", _query(before=before, limit=limit))
+
+    def day(self, day: str) -> Day:
+        """The tree of a day (`YYYY-MM-DD`), as it came: `GET /v1/days/{day}`.
+        `receipts.verify_day` checks it as well."""
+        return answers.day(self._transport, f"/v1/days/{_segment(day)}", day)
+
+    def day_receipts(
+        self, day: str, *, after: int | None = None, limit: int | None = None
+    ) -> Iterator[SignedReceipt]:
+        """The leaves of a day's tree, in order: `GET /v1/days/{day}/receipts`, page after
+        page as `results`. `after`: the leaf after which to begin."""
+        path = f"/v1/days/{_segment(day)}/receipts"
+        return answers.receipts(self._transport, path, _query(after=after, limit=limit))
+
+    def consistency(self, day: str, older: int, newer: int) -> Consistency:
+        """The proof that the tree of a day at one size is the beginning of that at
+        another: `GET /v1/days/{day}/consistency`."""
+        path = f"/v1/days/{_segment(day)}/consistency"
+        query = {"from": str(older), "to": str(newer)}
+        return answers.consistency(self._transport, path, day, query)
+
+    def day_bundle(
+        self,
+        day: str,
+        to: str | os.PathLike[str],
+        *,
+        artifacts: bool | None = None,
+        components: bool | None = None,
+    ) -> Bundle:
+        """Writes all that a day is verified by to a file, and opens it:
+        `GET /v1/days/{day}/bundle`. `artifacts` and `components`: whether to have
+        submissions and plugins in it; by default, what the server has by default."""
+        chosen = {"artifacts": artifacts, "components": components}
+        query = {name: str(it).lower() for name, it in chosen.items() if it is not None}
+        path = f"/v1/days/{_segment(day)}/bundle"
+        return answers.bundle(self._transport, path, query, to)
 
     def events(self, after: int | None = None, *, attempts: int | None = None) -> Iterator[Event]:
         """Events as they happen: `GET /v1/events`. Goes on without end.

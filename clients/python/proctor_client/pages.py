@@ -6,7 +6,8 @@ list is left as it came. Times are in seconds since the Unix epoch.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypedDict
 
 from .errors import AnswerError
@@ -47,9 +48,15 @@ class Leaderboard(TypedDict):
     entries: list[LeaderboardEntry]
 
 
-def one(transport: Transport, path: str) -> dict[str, Any]:
+def one(
+    transport: Transport,
+    path: str,
+    query: Mapping[str, str] | None = None,
+    *,
+    decode: Callable[[bytes], object] = json.loads,
+) -> dict[str, Any]:
     """The object at this path."""
-    return _object(transport.json("GET", path), path)
+    return _object(transport.json("GET", path, query=query, decode=decode), path)
 
 
 def items(
@@ -60,24 +67,30 @@ def items(
 
 
 def pages(
-    transport: Transport, path: str, name: str, query: Mapping[str, str]
+    transport: Transport,
+    path: str,
+    name: str,
+    query: Mapping[str, str],
+    *,
+    cursor: str = "cursor",
+    decode: Callable[[bytes], object] = json.loads,
 ) -> Iterator[dict[str, Any]]:
     """What is in the lists of this name, page after page. Asks for a page when
-    the one before it is used up."""
+    the one before it is used up, by the parameter `cursor`."""
     query = dict(query)
     seen: set[str] = set()
     while True:
-        answer = _object(transport.json("GET", path, query=query), path)
+        answer = one(transport, path, query, decode=decode)
         yield from listed(answer, name, path)
-        cursor = answer.get("next")
-        if cursor is None:
+        next = answer.get("next")
+        if next is None:
             return
-        if not isinstance(cursor, (str, int)) or isinstance(cursor, bool):
+        if not isinstance(next, (str, int)) or isinstance(next, bool):
             raise AnswerError(f"{path}: next is not a cursor")
-        query["cursor"] = str(cursor)
-        if query["cursor"] in seen:
+        query[cursor] = str(next)
+        if query[cursor] in seen:
             raise AnswerError(f"{path}: the pages go round in circles")
-        seen.add(query["cursor"])
+        seen.add(query[cursor])
 
 
 def listed(answer: dict[str, Any], name: str, path: str) -> list[Any]:

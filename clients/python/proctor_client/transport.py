@@ -8,6 +8,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Mapping
 from http.client import HTTPException, HTTPResponse
+from typing import BinaryIO, TypeVar
 from urllib.error import URLError
 from urllib.parse import urlencode, urlsplit
 
@@ -15,6 +16,8 @@ from ._version import __version__
 from .errors import AnswerError, ProctorError, TransportError, refusal
 from .pauses import LONGEST_PAUSE, pause, retry_after
 from .signer import Signer
+
+T = TypeVar("T")
 
 _LONGEST_REFUSAL = 64 * 1024
 
@@ -57,13 +60,38 @@ class Transport:
         *,
         query: Mapping[str, str] | None = None,
         body: bytes = b"",
+        decode: Callable[[bytes], object] = json.loads,
     ) -> object:
-        """Asks for JSON. Asks again after 429 and 503, so many times."""
+        """Asks for JSON. Asks again after 429 and 503, so many times. `decode` raises
+        `ValueError` for what it refuses."""
+        what = f"{method} {path}"
+
+        def ask() -> object:
+            with self.open(method, path, query=query, body=body) as response:
+                return _decode(_read(response, what), what, decode)
+
+        return self._again(ask)
+
+    def save(self, path: str, file: BinaryIO, *, query: Mapping[str, str], accept: str) -> None:
+        """Writes an answer to a file, as it comes. Asks again as `json`; not when the
+        answer has begun."""
+        what = f"GET {path}"
+
+        def ask() -> None:
+            with self.open("GET", path, query=query, accept=accept) as response:
+                while piece := read_some(response, what):
+                    file.write(piece)
+                # What is left, if the server told how much there is.
+                if response.length:
+                    raise TransportError(f"{what}: the end of the answer is missing")
+
+        self._again(ask)
+
+    def _again(self, ask: Callable[[], T]) -> T:
         failures = 0
         while True:
             try:
-                with self.open(method, path, query=query, body=body) as response:
-                    return _decode(_read(response, f"{method} {path}"), f"{method} {path}")
+                return ask()
             except ProctorError as error:
                 failures += 1
                 wait = error.retry_after
@@ -138,9 +166,9 @@ def _lost(what: str, error: Exception) -> TransportError:
     return TransportError(f"{what}: {str(reason) or type(reason).__name__}")
 
 
-def _decode(body: bytes, what: str) -> object:
+def _decode(body: bytes, what: str, decode: Callable[[bytes], object]) -> object:
     try:
-        answer: object = json.loads(body)
+        answer = decode(body)
     except (ValueError, RecursionError) as error:
         raise AnswerError(f"{what}: the answer is not JSON: {error}") from error
     return answer
