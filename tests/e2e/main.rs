@@ -28,6 +28,7 @@ mod openapi_fuzz;
 mod operator;
 mod organic;
 mod plugins;
+mod receipts;
 mod registry;
 mod retry;
 mod routes;

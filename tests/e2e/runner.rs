@@ -1,6 +1,7 @@
 //! Submissions that are no components: a service runs them, asked over HTTP.
 
 use crate::commits::{Commit, all_revealed};
+use crate::receipts;
 use crate::stored;
 use crate::support::World;
 use digits_solvers::{Knn, Task};
@@ -130,6 +131,14 @@ fn a_service_runs_what_the_host_does_not_have() {
     // Nobody takes it for a result of the sandbox.
     let remote = "SELECT count(*) = 1 AND min(engine LIKE '%+runner.http.%') FROM evaluations";
     assert!(stored::value::<bool>(&world, remote));
+    // What it answered is recorded, and nobody can have it answered again.
+    let bundle = receipts::export(&world, "2026-08-22", &["--artifacts"]);
+    let ran = receipts::verify(bundle.to_str().unwrap(), &[]);
+    assert_eq!(ran.status.code(), Some(3), "{}", ran.stderr);
+    let kinds = ran.json()["receipts"].clone();
+    assert_eq!(kinds["evaluate"]["differs"], 0, "{kinds:#}");
+    assert_eq!(kinds["evaluate"]["not_checkable"], 1, "{kinds:#}");
+    assert_eq!(kinds["judge"]["verified"], 2, "{kinds:#}");
 }
 
 #[test]

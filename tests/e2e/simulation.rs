@@ -5,6 +5,7 @@
 mod script;
 
 use crate::commits::HOUR;
+use crate::receipts;
 use crate::stored::{self, Done, Dump};
 use crate::support::{Event, Server, World, metagraph, neuron};
 use proctor_dev_storage::{Clock, FakeStorage, Options, RunningStorage};
@@ -202,6 +203,9 @@ url = 'file://{archive}'
         let answer = server.scoring_result(&asked);
         self.log.extend(server.stop());
         self.done.assert_kept(&Done::of(&self.world));
+        for day in stored::values::<String>(&self.world, "SELECT day FROM weight_vectors") {
+            receipts::assert_verified(&self.world, &day);
+        }
         let claims = "SELECT miner_hotkey, encrypted_commit, validator_hotkey, claimed_at
              FROM sightings JOIN commits ON id = commit_id ORDER BY 1, 2, 3, 4";
         let faults = "SELECT validator_uid, miner_hotkey, challenge, code FROM commit_faults

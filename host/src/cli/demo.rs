@@ -2,27 +2,34 @@
 
 use super::serve::{print_addresses, serve};
 use super::table::table;
-use super::{print_json, runtime, weights};
+use super::{print_json, runtime, verify, weights};
+use crate::bundles;
 use crate::chain::{Hotkey, Hyperparameters, Metagraph, Neuron};
 use crate::clock;
 use crate::commits::{Delivery, ingest};
 use crate::config::Config;
 use crate::host::Host;
+use crate::receipts::bundle::Bundle;
 use crate::sandbox::Outcome;
 use crate::scoring::{Finalized, StoredComparison};
 use crate::store::{CommitRow, CommitState};
 use crate::submission::{self, Plan};
+use crate::verify::{Options, Report, Verdict};
 use anyhow::{Context, bail};
 use clap::Args;
 use fernet::Fernet;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::BufWriter;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Score made-up miners of the digits challenge, from commits to weights.
+/// Score made-up miners of the digits challenge, from commits to weights, and verify the day.
+///
+/// The demo is always of 22 August 2026, whatever day it is; `--serve` serves it as of then.
 #[derive(Debug, Args)]
 pub(super) struct Demo {
     /// Print the result as JSON.
@@ -100,7 +107,16 @@ impl Demo {
         runtime()?.block_on(async {
             let host = self.prepare(&data_dir).await?;
             let (finalized, lines) = self.score(&host).await?;
-            self.print(&finalized, &lines, &plan(&host)?)?;
+            let bundle = data_dir.join(format!("{}.bundle", finalized.day));
+            let report = self.verify(&host, &finalized.day, &bundle).await?;
+            self.print(&finalized, &lines, &plan(&host)?, &report)?;
+            if !self.json {
+                println!("{}:", bundle.display());
+                verify::print(&report);
+            }
+            if report.verdict != Verdict::Verified {
+                bail!("the day is not verified: {}", report.verdict.name());
+            }
             if self.serve {
                 // It is served on the day on which it was scored.
                 clock::begin_at(NOW);
@@ -207,7 +223,35 @@ impl Demo {
         Ok((finalized, lines))
     }
 
-    fn print(&self, finalized: &Finalized, lines: &[Line], plan: &Plan) -> anyhow::Result<()> {
+    /// Gives the day out as one file, and does what anyone does who got it.
+    async fn verify(&self, host: &Host, day: &str, path: &Path) -> anyhow::Result<Report> {
+        self.step("giving the day out, and computing it again");
+        let resources = host.pipeline.resources();
+        let sources = bundles::Sources {
+            store: resources.store.clone(),
+            artifacts: resources.artifacts.clone(),
+            components: resources.components.clone(),
+        };
+        let options = bundles::Options {
+            artifacts: true,
+            components: true,
+        };
+        let file = BufWriter::new(File::create(path)?);
+        bundles::collect_day(&sources, day, None, options, file).await?;
+        let options = Options {
+            cache_dir: Some(resources.config.data_dir.join("compiled")),
+            ..Options::default()
+        };
+        Ok(crate::verify::run(Bundle::open(path)?, options).await?)
+    }
+
+    fn print(
+        &self,
+        finalized: &Finalized,
+        lines: &[Line],
+        plan: &Plan,
+        verified: &Report,
+    ) -> anyhow::Result<()> {
         let vector = &finalized.vector;
         if self.json {
             return print_json(&json!({
@@ -218,6 +262,10 @@ impl Demo {
                 "weights": { "uids": vector.uids, "values": vector.values },
                 "derivation": finalized.derivation,
                 "submission": plan,
+                "verified": {
+                    "verdict": verified.verdict,
+                    "receipts": verified.receipts,
+                },
             }));
         }
         let rows: Vec<Vec<String>> = lines

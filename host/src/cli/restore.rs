@@ -61,6 +61,12 @@ impl Restore {
             clock::day(written_at),
             written_at.round(),
         );
+        if config.wallet.name.is_none() && !data_dir.join("receipts.key").exists() {
+            println!(
+                "receipts are signed with a key that no backup has: copy receipts.key from the old \
+                 data directory, or whoever audits this host is told of another signer"
+            );
+        }
         Ok(ExitCode::SUCCESS)
     }
 }

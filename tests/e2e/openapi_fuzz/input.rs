@@ -24,6 +24,10 @@ pub(super) struct Known {
     pub(super) entry: String,
     /// The iteration that it failed in.
     pub(super) iteration: i64,
+    /// How many leaves the day's tree has.
+    pub(super) leaves: u64,
+    /// Id of a receipt of the day.
+    pub(super) receipt: String,
 }
 
 /// Random numbers that are the same in each run: splitmix64.
@@ -143,6 +147,7 @@ impl Request {
             document,
             known,
             is_organic: path.contains("/organic/"),
+            is_receipt: path.contains("/receipts/"),
             round,
             chance,
         };
@@ -221,6 +226,8 @@ struct Maker<'a> {
     known: &'a Known,
     /// Whether the operation is one of organic scoring.
     is_organic: bool,
+    /// Whether it is one of receipts.
+    is_receipt: bool,
     round: u64,
     chance: &'a mut Chance,
 }
@@ -277,6 +284,8 @@ impl Maker<'_> {
             "id" if self.is_organic && schema["type"] == "integer" => known.iteration.to_string(),
             "id" if self.is_organic => known.entry.clone(),
             "state" if self.is_organic => self.chance.of(&["failed", "queued", "done"]).to_owned(),
+            "from" | "to" if schema["type"] == "integer" => known.leaves.to_string(),
+            "id" if self.is_receipt => known.receipt.clone(),
             "id" if schema["type"] == "integer" => known.token.to_string(),
             "id" => known.gpu_server.clone(),
             "name" | "secrets" => known.secret.clone(),
