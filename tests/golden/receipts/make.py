@@ -524,7 +524,7 @@ def make_days():
     )
     eve = evaluate(EVE, "guest_error", [], 1_000, [])
     eve_judged = judge(EVE, eve, AT + 30.0, [], verdict(0.0, 0.0, False, None))
-    end = AT + 86_400.0
+    end = AT + 50_400.0
     standing = lambda hotkey, committed_at, score, at: {
         "commit": commit(hotkey, committed_at),
         "score": bits(score),
