@@ -54,6 +54,20 @@ impl Private {
         private
     }
 
+    /// Whether this text of settings is given to nobody. `{}` is what most challenges have
+    /// and tells nothing: a document is private by its digest, whoever names it.
+    #[must_use]
+    pub fn hides_settings(&self, settings: &str) -> bool {
+        self.settings && settings != "{}"
+    }
+
+    /// Whether a transcript of so many calls of the host is given to nobody. The one
+    /// without any is everybody's, likewise.
+    #[must_use]
+    pub fn hides_transcript(&self, calls: usize) -> bool {
+        (self.transcript || self.tasks) && calls > 0
+    }
+
     fn mark(&mut self, mark: &str) {
         match mark {
             "component" => self.component = true,
@@ -230,6 +244,15 @@ mod tests {
         let schema = r#"{"properties": {"key": {"writeOnly": true}}}"#;
         assert!(Private::of(schema, "{").settings);
         assert!(!Private::of("{}", "{").settings);
+    }
+
+    #[test]
+    fn what_other_challenges_name_as_well_is_not_hidden_from_them() {
+        let private = Private::of(&format!(r#"{{"{KEY}": ["settings", "tasks"]}}"#), "{}");
+        assert!(!private.hides_settings("{}") && private.hides_settings(r#"{"a":1}"#));
+        assert!(!private.hides_transcript(0) && private.hides_transcript(1));
+        let open = Private::default();
+        assert!(!open.hides_settings(r#"{"a":1}"#) && !open.hides_transcript(1));
     }
 
     #[test]

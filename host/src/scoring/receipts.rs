@@ -93,7 +93,8 @@ impl Pipeline {
         let solver_limits = ended.artifact.map(|_| solver_limits);
         let limits = self.sandbox.clamp(&plugin.limits);
         let limits = LimitsDocument::new(limits, solver_limits).text()?;
-        let settings = put(plugin.settings.to_string(), private.settings);
+        let hides_settings = private.hides_settings(&plugin.settings);
+        let settings = put(plugin.settings.to_string(), hides_settings);
         let tells_tasks = private.tasks && ended.kind == Kind::Evaluate;
         let receipt = Receipt {
             challenge: Some(plugin.name().to_owned()),
@@ -118,7 +119,7 @@ impl Pipeline {
             Some(calls) => {
                 let signs = (signer, private.tasks);
                 solves = self.solves(plugin, &ended, &calls, signs, &mut blobs)?;
-                let is_private = private.transcript || private.tasks;
+                let is_private = private.hides_transcript(calls.len());
                 let text = transcript(&calls, &solves, is_private, &mut blobs)?;
                 let digest = digest(&text);
                 blobs.insert(digest.clone(), (text.into_bytes(), is_private));
