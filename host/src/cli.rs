@@ -3,13 +3,16 @@
 mod admin;
 mod artifact;
 mod audit;
+mod author;
 mod challenge;
 mod client;
+mod completions;
 mod db;
 mod demo;
 mod dev;
 mod gpu_server;
 mod ingest;
+mod man;
 mod metagraph;
 mod organic;
 mod plugin;
@@ -17,7 +20,9 @@ mod receipts;
 mod registry;
 mod restore;
 mod serve;
+mod solver;
 mod table;
+mod terminal;
 mod verify;
 mod wallet;
 mod weights;
@@ -65,9 +70,12 @@ enum Command {
     /// What miners submit.
     #[command(subcommand)]
     Artifact(artifact::Artifact),
-    /// Look at components of challenges.
+    /// Write challenges, and look at them.
     #[command(subcommand)]
     Plugin(plugin::Plugin),
+    /// Write submissions.
+    #[command(subcommand)]
+    Solver(solver::Solver),
     /// Look after the challenges of a host that serves.
     Challenge(challenge::Challenge),
     /// Look after the servers with GPUs of a host that serves.
@@ -101,6 +109,10 @@ enum Command {
     /// For tests, and for people who try things out.
     #[command(subcommand)]
     Dev(dev::Dev),
+    /// Print what makes a shell complete `proctor`.
+    Completions(completions::Completions),
+    /// Write man pages.
+    Man(man::Man),
 }
 
 /// Where the configuration comes from. Environment variables of the form
@@ -151,6 +163,7 @@ pub fn run() -> ExitCode {
         Command::Ingest(command) => command.run(),
         Command::Artifact(command) => command.run(),
         Command::Plugin(command) => command.run(),
+        Command::Solver(command) => command.run(),
         Command::Challenge(command) => command.run(),
         Command::GpuServer(command) => command.run(),
         Command::Component(command) => command.run(),
@@ -165,6 +178,8 @@ pub fn run() -> ExitCode {
         Command::Audit(command) => command.run(),
         Command::Client(command) => command.run(),
         Command::Dev(command) => command.run(),
+        Command::Completions(command) => command.run(),
+        Command::Man(command) => command.run(),
     };
     match result {
         Ok(code) => code,

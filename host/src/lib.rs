@@ -8,6 +8,7 @@ pub mod api;
 pub mod archive;
 pub mod artifacts;
 pub mod audit;
+pub mod authoring;
 pub mod backup;
 pub mod bundles;
 pub mod canonical;

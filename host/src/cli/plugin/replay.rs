@@ -2,7 +2,7 @@
 
 use super::super::table::table;
 use super::super::verify as verify_command;
-use super::super::{ConfigArgs, print_json};
+use super::super::{ConfigArgs, author, print_json, runtime};
 use crate::bundles::{self, Sources, collect_receipt};
 use crate::canonical::is_digest;
 use crate::config::Config;
@@ -41,7 +41,12 @@ pub(in crate::cli) struct Replay {
 }
 
 impl Replay {
-    pub(super) async fn run(self, scratch: &Path) -> anyhow::Result<ExitCode> {
+    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        let scratch = tempfile::tempdir()?;
+        runtime()?.block_on(self.replay(scratch.path()))
+    }
+
+    async fn replay(self, scratch: &Path) -> anyhow::Result<ExitCode> {
         let config = self.config.load()?;
         let is_receipt = is_digest(&self.what);
         let open = |path: &Path| verify_command::open(path, path.display());
@@ -65,7 +70,7 @@ impl Replay {
                 open(path)?
             }
         };
-        let bytes = super::read(&self.component)?;
+        let bytes = author::read(&self.component)?;
         let sandbox = Sandbox::new(&SandboxConfig {
             max_memory_bytes: MAX_MEMORY,
             pooling: false,

@@ -1,0 +1,13 @@
+//! `proctor plugin build`.
+
+use clap::Args;
+use std::process::ExitCode;
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Build {}
+
+impl Build {
+    pub(in crate::cli) fn run(self) -> anyhow::Result<ExitCode> {
+        anyhow::bail!("not there yet")
+    }
+}

@@ -1,0 +1,13 @@
+//! `proctor plugin watch`.
+
+use clap::Args;
+use std::process::ExitCode;
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Watch {}
+
+impl Watch {
+    pub(in crate::cli) fn run(self) -> anyhow::Result<ExitCode> {
+        anyhow::bail!("not there yet")
+    }
+}

@@ -1,0 +1,13 @@
+//! `proctor solver new`.
+
+use clap::Args;
+use std::process::ExitCode;
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct New {}
+
+impl New {
+    pub(in crate::cli) fn run(self) -> anyhow::Result<ExitCode> {
+        anyhow::bail!("not there yet")
+    }
+}
