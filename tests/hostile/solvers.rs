@@ -191,6 +191,19 @@ async fn a_solution_that_cannot_be_read_is_invalid_output() {
     }
 }
 
+/// A challenge that repeats it in a log must not be blamed for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_solution_that_others_could_not_read_is_the_submissions_fault() {
+    let nested = "[".repeat(200) + &"]".repeat(200);
+    let unreadable = [nested.as_str(), "1e999", r#""\ud800""#, "{", ""];
+    let tasks = unreadable.map(|answer| json!({ "answer": answer }));
+    let (called, records) =
+        beside(WORLD.solve(&WORLD.solver, solver_limits(), Limits::default(), &tasks)).await;
+    assert_eq!(called.outcome(), Outcome::Ok, "{:?}", called.result);
+    let outcomes: Vec<Outcome> = records.iter().map(|record| record.outcome).collect();
+    assert_eq!(outcomes, [Outcome::InvalidOutput; 5]);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_solver_takes_at_most_half_of_its_callers_time() {
     let solver_limits = Limits {

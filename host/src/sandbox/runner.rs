@@ -2,6 +2,7 @@
 
 use super::bindings::runner::{Failure, Host, SolveError, SolveFailure};
 use super::call::{CallContext, CallReport, Called, DeadlinePassed};
+use super::check::is_json;
 use super::engine::Sandbox;
 use super::limits::Limits;
 use super::outcome::{Outcome, PluginError};
@@ -10,7 +11,6 @@ use super::state::{Denied, State};
 use super::tape::{HostCall, Unreadable};
 use crate::canonical;
 use futures_util::future::BoxFuture;
-use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
@@ -119,10 +119,6 @@ impl RemoteSolver {
     }
 }
 
-fn is_json(text: &str) -> bool {
-    serde_json::from_str::<IgnoredAny>(text).is_ok()
-}
-
 /// What one run of a submission came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SolveRecord {
@@ -213,6 +209,21 @@ pub async fn solve_again(
         Err(error) => (Err(error.clone()), error.outcome, 0),
     };
     Ok((recorded(&result)?, SolveRecord { outcome, fuel }))
+}
+
+impl SolverComponent {
+    /// Solves one task by itself, as `runner.solve` would if its call had time without
+    /// end. Failures are the submission's.
+    pub async fn solve_task(
+        &self,
+        sandbox: &Sandbox,
+        context: &CallContext,
+        limits: &Limits,
+        task: &str,
+    ) -> Called<String> {
+        self.solve(sandbox, context, limits, limits.wall(), task)
+            .await
+    }
 }
 
 impl Host for State {
