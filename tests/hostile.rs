@@ -35,6 +35,8 @@ mod routes;
 mod routes_setup;
 #[path = "hostile/setup.rs"]
 mod setup;
+#[path = "hostile/sockets.rs"]
+mod sockets;
 #[path = "hostile/solvers.rs"]
 mod solvers;
 #[path = "hostile/streams.rs"]

@@ -14,6 +14,28 @@ use crate::{
 };
 use std::marker::PhantomData;
 
+/// What a challenge is stamped with: the contract that it is built for, and by what.
+pub const CHALLENGE: &str = concat!(
+    r#"{"contract":"proctor:challenge@0.1.1","sdk":"proctor-sdk-rust "#,
+    env!("CARGO_PKG_VERSION"),
+    r#""}"#
+);
+
+/// What a submission is stamped with.
+pub const SOLVER: &str = concat!(
+    r#"{"contract":"proctor:solver@0.1.0","sdk":"proctor-sdk-rust "#,
+    env!("CARGO_PKG_VERSION"),
+    r#""}"#
+);
+
+/// The bytes of a stamp, of which there are `N`.
+pub const fn stamp<const N: usize>(text: &str) -> [u8; N] {
+    match text.as_bytes().first_chunk() {
+        Some(bytes) => *bytes,
+        None => [0; N],
+    }
+}
+
 /// The exports of a challenge.
 #[derive(Debug)]
 pub struct Plugin<C>(PhantomData<C>);
@@ -153,5 +175,30 @@ impl<C: Organic> wire::Guest for Plugin<C> {
 impl<S: Solver> solver::Guest for SolverPlugin<S> {
     fn solve(task: String) -> Result<String, String> {
         S::solve_json(&task)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+    use std::fs;
+    use std::path::Path;
+
+    #[test]
+    fn a_stamp_names_the_contract_that_is_built_for() {
+        let wit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit");
+        for (text, file) in [
+            (CHALLENGE, "challenge/worlds.wit"),
+            (SOLVER, "solver/solver.wit"),
+        ] {
+            let stamp: Value = serde_json::from_str(text).unwrap();
+            let line = format!("package {};", stamp["contract"].as_str().unwrap());
+            let wit = fs::read_to_string(wit.join(file)).unwrap();
+            assert!(wit.lines().any(|found| found == line), "{line}");
+            let sdk = format!("proctor-sdk-rust {}", env!("CARGO_PKG_VERSION"));
+            assert_eq!(stamp["sdk"], sdk);
+        }
+        assert_eq!(&stamp::<{ SOLVER.len() }>(SOLVER)[..], SOLVER.as_bytes());
     }
 }

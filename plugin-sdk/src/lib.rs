@@ -78,9 +78,18 @@ macro_rules! export {
         const _: () = {
             #[allow(dead_code)]
             type ProctorPlugin = $crate::glue::Plugin<$challenge>;
+            $crate::export!(@stamp CHALLENGE);
             $crate::export!(@export info ProctorPlugin);
             $($( $crate::export!(@export $capability ProctorPlugin); )+)?
         };
+    };
+    // A custom section of the module, which linking keeps: what the component is built for.
+    (@stamp $contract:ident) => {
+        #[cfg(target_family = "wasm")]
+        #[allow(unsafe_code)]
+        #[unsafe(link_section = "proctor:sdk")]
+        static PROCTOR_STAMP: [u8; $crate::glue::$contract.len()] =
+            $crate::glue::stamp($crate::glue::$contract);
     };
     (@export info $plugin:ident) => {
         const _: () = $crate::glue::is_challenge::<$plugin>();
@@ -144,6 +153,7 @@ macro_rules! export_solver {
         const _: () = {
             #[allow(dead_code)]
             type ProctorSolver = $crate::glue::SolverPlugin<$solver>;
+            $crate::export!(@stamp SOLVER);
             const _: () = $crate::glue::is_solver::<ProctorSolver>();
             #[cfg(target_family = "wasm")]
             #[allow(unsafe_code, unused_qualifications)]

@@ -91,20 +91,6 @@ fn imports_that_are_not_offered() {
     assert!(message.contains("not a proctor:solver"), "{message}");
 }
 
-#[test]
-fn sockets_are_not_offered() {
-    let error =
-        PluginComponent::load(&WORLD.sandbox, &guest_bytes("socket_challenge")).unwrap_err();
-    assert_eq!(error.outcome, Outcome::LinkError);
-    assert!(error.message.contains("wasi:sockets/"), "{}", error.message);
-    let error = SolverComponent::load(&WORLD.sandbox, &guest_bytes("socket_solver")).unwrap_err();
-    assert_eq!(
-        (error.outcome, error.blame),
-        (Outcome::LinkError, Blame::Submission)
-    );
-    assert!(error.message.contains("wasi:sockets/"), "{}", error.message);
-}
-
 /// A wait on shared memory could not be interrupted.
 #[test]
 fn shared_memory_is_not_offered() {

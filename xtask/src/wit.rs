@@ -1,7 +1,9 @@
-//! Keeps published WIT as it was published.
+//! Keeps published WIT as it was published, and its copies in the SDKs the same.
 //!
 //! Components out there are built against a version. `wit/published.toml` has the
 //! digest of each one, and this check is what makes "never changes" true.
+
+mod copies;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -24,8 +26,44 @@ struct Package {
     files: BTreeMap<String, String>,
 }
 
+/// What to do beside checking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wit {
+    /// Nothing.
+    Check,
+    /// Record new versions.
+    Publish,
+    /// Write the copies in the SDKs.
+    Copy,
+}
+
+impl Wit {
+    /// What the arguments of `cargo xtask wit` say, and those that are left over.
+    pub(crate) fn of(args: &[String]) -> (Wit, &[String]) {
+        match args.split_first() {
+            Some((arg, rest)) if arg == "--publish" => (Wit::Publish, rest),
+            Some((arg, rest)) if arg == "--copy" => (Wit::Copy, rest),
+            _ => (Wit::Check, args),
+        }
+    }
+}
+
+/// Checks what is published, and the copies in the SDKs of the workspace in `root`.
+pub(crate) fn run(root: &Path, what: Wit) -> Result<()> {
+    let wit = root.join("wit");
+    check(&wit, what == Wit::Publish)?;
+    let packages = packages(&wit)?;
+    let copies = copies::COPIES.map(|copy| root.join(copy));
+    if what == Wit::Copy {
+        return copies::write(&packages, &copies);
+    }
+    copies::check(&packages, &copies)?;
+    progress("the SDKs have the same WIT");
+    Ok(())
+}
+
 /// Checks all packages in `wit`, and with `publish` records new versions.
-pub(crate) fn run(wit: &Path, publish: bool) -> Result<()> {
+fn check(wit: &Path, publish: bool) -> Result<()> {
     let path = wit.join("published.toml");
     let text =
         fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;

@@ -5,6 +5,7 @@ use super::bindings::{context, database, runner, standings, submissions, types};
 use super::clock::LogicalClocks;
 use super::files::ScoredFiles;
 use super::outbound;
+use super::sockets;
 use super::state::State;
 use wasmtime::Engine;
 use wasmtime::component::{Component, HasSelf, Linker, types::ComponentItem};
@@ -41,9 +42,9 @@ pub(super) fn route_linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
     Ok(linker)
 }
 
-/// What a solver may import: WASI, without sockets. Files are there in name only,
-/// because a solver is granted no directory, and the standard libraries of most
-/// languages do not link without them.
+/// What a solver may import: WASI. Files and sockets are there in name only: a solver is
+/// granted no directory, nobody a socket, and the standard libraries of most languages do
+/// not link without them.
 pub(super) fn solver_linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
     let mut linker = Linker::<State>::new(engine);
     add_wasi(&mut linker)?;
@@ -70,8 +71,9 @@ fn add_challenge(l: &mut Linker<State>) -> wasmtime::Result<()> {
 }
 
 fn add_wasi(l: &mut Linker<State>) -> wasmtime::Result<()> {
-    // io, clocks, random, stdio; the rest of wasi:cli but sockets follows.
+    // io, clocks, random, stdio; the rest of wasi:cli follows.
     wasmtime_wasi::p2::add_to_linker_proxy_interfaces_async(l)?;
+    sockets::add_to_linker(l)?;
     random::insecure::add_to_linker::<_, WasiRandom>(l, |s: &mut State| s.ctx().ctx.random())?;
     random::insecure_seed::add_to_linker::<_, WasiRandom>(l, |s: &mut State| s.ctx().ctx.random())?;
     cli::exit::add_to_linker::<_, WasiCli>(l, wasmtime_wasi::cli::WasiCliView::cli)?;

@@ -4,6 +4,7 @@ use super::bindings::{comparer, controller, info, organic, types, weights};
 use super::call::Called;
 use super::check;
 use super::compile_cache::CacheUse;
+use super::contract;
 use super::engine::Sandbox;
 use super::limits::Limits;
 use super::link;
@@ -98,6 +99,7 @@ impl PluginComponent {
     /// [`Outcome::LinkError`], with what this host would need.
     pub fn load(sandbox: &Sandbox, bytes: &[u8]) -> Result<(Self, CacheUse), PluginError> {
         let link_error = |message: String| PluginError::new(Outcome::LinkError, message);
+        contract::CHALLENGE.check(bytes).map_err(link_error)?;
         let (component, cache) = sandbox.compile(bytes)?;
         let (imports, exports) = (link::imports(&component), link::exports(&component));
         let pre = sandbox
@@ -214,6 +216,18 @@ impl PluginComponent {
                 .call_describe(store)
                 .await
                 .map(Ok)
+        })
+        .await
+        .0
+    }
+
+    /// Makes an instance, and calls nothing: what every call begins with.
+    pub async fn instantiate(&self, sandbox: &Sandbox, limits: &Limits) -> Called<()> {
+        let pre = &self.info;
+        let call = PluginCall::bare(limits);
+        call.run(sandbox, "instantiate", async |store| {
+            pre.instantiate_async(&mut *store).await?;
+            Ok(Ok(()))
         })
         .await
         .0

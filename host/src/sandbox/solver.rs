@@ -3,6 +3,7 @@
 use super::bindings::solver::SolverPre;
 use super::call::{CallContext, Called};
 use super::compile_cache::CacheUse;
+use super::contract;
 use super::engine::Sandbox;
 use super::limits::Limits;
 use super::outcome::{Outcome, PluginError};
@@ -30,6 +31,8 @@ impl SolverComponent {
     /// [`Outcome::LinkError`], and the submission is to blame.
     pub fn load(sandbox: &Sandbox, bytes: &[u8]) -> Result<(Self, CacheUse), PluginError> {
         let blame = |e: PluginError| PluginError::submission(e.outcome, e.message);
+        let contract = contract::SOLVER.check(bytes);
+        contract.map_err(|why| PluginError::submission(Outcome::LinkError, why))?;
         let (component, cache) = sandbox.compile(bytes).map_err(blame)?;
         let pre = sandbox
             .0

@@ -1,20 +1,17 @@
-//! A submission that calls home. Merely naming sockets makes it import them.
+//! A submission that calls home, as its task says: see [`reach`](hostile_guests::reach).
 
+use hostile_guests::reach;
 use proctor_sdk::Solver;
 use serde_json::Value;
 
 struct Socket;
 
 impl Solver for Socket {
-    type Task = Value;
-    type Solution = ();
+    type Task = String;
+    type Solution = Value;
 
-    fn solve(_: Value) -> Result<(), String> {
-        let socket = std::net::UdpSocket::bind("0.0.0.0:0").map_err(|error| error.to_string())?;
-        socket
-            .send_to(b"task", "127.0.0.1:9")
-            .map_err(|error| error.to_string())?;
-        Ok(())
+    fn solve(task: String) -> Result<Value, String> {
+        Ok(reach(&task))
     }
 }
 

@@ -3,8 +3,10 @@
 
 mod files;
 mod seen;
+mod sockets;
 
 use files::FileStep;
+pub use sockets::reach;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::hint::black_box;

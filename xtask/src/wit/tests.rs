@@ -18,7 +18,7 @@ fn folder() -> tempfile::TempDir {
 
 fn published_folder() -> tempfile::TempDir {
     let wit = folder();
-    run(wit.path(), true).unwrap();
+    check(wit.path(), true).unwrap();
     wit
 }
 
@@ -31,19 +31,19 @@ fn record(wit: &tempfile::TempDir) -> String {
 }
 
 fn error(wit: &tempfile::TempDir, publish: bool) -> String {
-    format!("{:#}", run(wit.path(), publish).unwrap_err())
+    format!("{:#}", check(wit.path(), publish).unwrap_err())
 }
 
 #[test]
 fn a_published_version_that_is_unchanged_passes() {
     let wit = published_folder();
-    run(wit.path(), false).unwrap();
+    check(wit.path(), false).unwrap();
 }
 
 #[test]
 fn a_version_that_is_not_published_passes_and_is_not_recorded() {
     let wit = folder();
-    run(wit.path(), false).unwrap();
+    check(wit.path(), false).unwrap();
     assert_eq!(record(&wit), "# Digests.\n");
 }
 
@@ -117,7 +117,7 @@ fn publish_adds_a_new_version_and_keeps_the_old_lines() {
     let wit = published_folder();
     let before = record(&wit);
     put(&wit, "types.wit", "package proctor:challenge@0.2.0;\n");
-    run(wit.path(), true).unwrap();
+    check(wit.path(), true).unwrap();
 
     let after = record(&wit);
     let added = after.strip_prefix(&before).unwrap();
@@ -125,9 +125,9 @@ fn publish_adds_a_new_version_and_keeps_the_old_lines() {
         added.starts_with("\"proctor:challenge@0.2.0\" = \""),
         "{added}"
     );
-    run(wit.path(), false).unwrap();
+    check(wit.path(), false).unwrap();
 
-    run(wit.path(), true).unwrap();
+    check(wit.path(), true).unwrap();
     assert_eq!(record(&wit), after, "publishing again does nothing");
 }
 
@@ -136,7 +136,7 @@ fn files_that_are_not_wit_do_not_count() {
     let wit = published_folder();
     put(&wit, "README.md", "About the contract.\n");
     put(&wit, ".info.wit.swp", "an editor's");
-    run(wit.path(), false).unwrap();
+    check(wit.path(), false).unwrap();
 }
 
 #[test]
