@@ -33,9 +33,9 @@ struct PluginView {
     /// What it can do: `scoring`, `comparison`, `get_weights`, `proxy_routes`,
     /// `organic`.
     capabilities: Vec<&'static str>,
-    /// How far it has come: `discovered`, `verified`, `compiled`, `linked`,
+    /// How far it has come: `discovered`, `verified`, `compiling`, `compiled`, `linked`,
     /// `described`, `configured`, `active` or `rejected`. `active` if a version is,
-    /// even if the file's last change was rejected.
+    /// even if the file's last change was rejected, or is being compiled.
     state: &'static str,
     /// Why the file, as it is now, was rejected.
     rejected: Option<RejectionView>,

@@ -1,19 +1,22 @@
 //! Loading a component: each step can only be reached through the one before.
 
+use super::background::{Background, Loads, every_few_seconds, telling};
 use super::files::{read, stamp, wasm_files};
 use super::state::{Entry, PluginState, Plugins};
 use crate::artifacts::{ArtifactError, ArtifactStore};
 use crate::config::{self, Config};
 use crate::metrics::Metrics;
 use crate::sandbox::{
-    Description, Limits, Outcome, PluginComponent, PluginError, Sandbox, sha256_hex,
+    CacheUse, Description, Limits, Outcome, PluginComponent, PluginError, Sandbox, sha256_hex,
 };
 use serde::Serialize;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
+use tokio::sync::watch;
 
 /// A component that told what it is, and is not configured yet.
 #[derive(Debug)]
@@ -71,6 +74,7 @@ pub struct Loader {
     metrics: Arc<Metrics>,
     pub(super) plugins: Plugins,
     components: ArtifactStore,
+    background: Background,
 }
 
 impl Loader {
@@ -88,6 +92,7 @@ impl Loader {
             metrics,
             plugins: Plugins::default(),
             components,
+            background: Background::default(),
         }
     }
 
@@ -101,45 +106,81 @@ impl Loader {
         &self.components
     }
 
-    /// Makes what is known of the drop folder what it is now: reads what is new or
-    /// changed, and forgets what is gone.
+    /// Makes what is known of the drop folder what it is now: begins to load what is new
+    /// or changed, each file by itself, and forgets what is gone. [`loads`](Self::loads)
+    /// tells when one is done.
     ///
     /// # Errors
     ///
     /// The folder cannot be read; nothing changes then.
-    pub async fn scan(&self) -> io::Result<()> {
+    pub fn scan(&self) -> io::Result<()> {
         let files = wasm_files(&self.config.plugins.dir)?;
         self.plugins
             .update_files(|known| known.retain(|path, _| files.contains(path)));
-        self.load_changed(&files).await;
+        for path in files {
+            if self.is_to_load(&path) {
+                self.discover(&path);
+                let (loader, file) = (self.clone(), path.clone());
+                self.background.begin(&path, move || {
+                    let (loader, file) = (loader.clone(), file.clone());
+                    async move { loader.load_file(&file).await }
+                });
+            }
+        }
         Ok(())
     }
 
-    async fn load_changed(&self, files: &BTreeSet<PathBuf>) {
-        for path in files {
-            let stamp = stamp(path);
-            let known = self.plugins.look(|entries| {
-                let entry = entries.get(path)?;
-                let again = entry.rejection.as_ref().is_some_and(Rejection::may_pass);
-                let unread = again && entry.candidate.is_none();
-                (!unread).then_some(entry.stamp)
-            });
-            if known.is_none_or(|known| known.is_none() || known != stamp) {
-                self.load_file(path).await;
-            }
-        }
+    /// The files that are being loaded now. It changes when one is done.
+    pub fn loads(&self) -> watch::Receiver<Loads> {
+        self.background.subscribe()
+    }
+
+    /// Whether a component is not loaded, and comes from a file that is being loaded, as
+    /// far as is known.
+    pub fn is_loading(&self, path: &Path, digest: &str) -> bool {
+        let is_other = |entries: &BTreeMap<PathBuf, Entry>| {
+            let known = entries.get(path)?.digest.as_deref()?;
+            Some(known != digest)
+        };
+        self.background.is_loading(path)
+            && !self.plugins.look(is_other).unwrap_or_default()
+            && self.loaded(digest).is_none()
+    }
+
+    /// Whether a file is new, or changed since it was read, or may be good now.
+    fn is_to_load(&self, path: &Path) -> bool {
+        let stamp = stamp(path);
+        let known = self.plugins.look(|entries| {
+            let entry = entries.get(path)?;
+            let again = entry.rejection.as_ref().is_some_and(Rejection::may_pass);
+            let unread = again && entry.candidate.is_none() && !self.background.is_loading(path);
+            (!unread).then_some(entry.stamp)
+        });
+        known.is_none_or(|known| known.is_none() || known != stamp)
+    }
+
+    /// Notes that a file is there.
+    fn discover(&self, path: &Path) {
+        let new = Entry {
+            stamp: stamp(path),
+            digest: None,
+            state: PluginState::Discovered,
+            rejection: None,
+            candidate: None,
+        };
+        self.plugins.update_files(|entries| {
+            entries.entry(path.to_owned()).or_insert(new);
+        });
     }
 
     async fn load_file(&self, path: &Path) {
+        let stamp = stamp(path);
         self.plugins.update_files(|entries| {
-            let entry = entries.entry(path.to_owned()).or_insert(Entry {
-                stamp: None,
-                digest: None,
-                state: PluginState::Discovered,
-                rejection: None,
-                candidate: None,
-            });
-            entry.state = PluginState::Discovered;
+            if let Some(entry) = entries.get_mut(path) {
+                entry.state = PluginState::Discovered;
+                // What changes from now on is news.
+                entry.stamp = stamp;
+            }
         });
         match self.read_file(path).await {
             Ok(Some(candidate)) => self.plugins.update_files(|entries| {
@@ -155,7 +196,17 @@ impl Loader {
                     entry.rejection = None;
                 }
             }),
-            Err(rejection) => self.reject_file(path, rejection),
+            Err(rejection) => {
+                // It may become readable without a change.
+                if rejection.code == "unreadable" {
+                    self.plugins.update_files(|entries| {
+                        if let Some(entry) = entries.get_mut(path) {
+                            entry.stamp = None;
+                        }
+                    });
+                }
+                self.reject_file(path, rejection);
+            }
         }
     }
 
@@ -209,8 +260,8 @@ impl Loader {
             Ok(bytes)
         })
         .await?;
-        tracing::info!(file = %path.display(), bytes = bytes.len(), "compiling plugin");
-        let component = self.link(bytes).await?;
+        let begins = || reach(PluginState::Compiling);
+        let component = self.link(bytes, path.display(), begins).await?;
         reach(PluginState::Linked);
         self.describe(component).await.map(Some)
     }
@@ -226,8 +277,7 @@ impl Loader {
         }
         let (components, wanted) = (self.components.clone(), digest.to_owned());
         let bytes = blocking(move || components.get(&wanted).map_err(component_error)).await?;
-        tracing::info!(digest, bytes = bytes.len(), "compiling plugin");
-        let component = self.link(bytes).await?;
+        let component = self.link(bytes, digest, || {}).await?;
         Ok(Arc::new(self.describe(component).await?))
     }
 
@@ -248,13 +298,31 @@ impl Loader {
         })
     }
 
-    /// Compiles off the threads that serve requests.
-    async fn link(&self, bytes: Vec<u8>) -> Result<Arc<PluginComponent>, Rejection> {
+    /// Compiles off the threads that serve requests, when there is a place, and tells how
+    /// it gets on. `of` is what people call the component.
+    async fn link(
+        &self,
+        bytes: Vec<u8>,
+        of: impl Display,
+        begins: impl FnOnce(),
+    ) -> Result<Arc<PluginComponent>, Rejection> {
+        let size = bytes.len();
+        let place = self.background.place(size).await;
+        let _place = place.ok_or_else(|| Rejection::new("host_error", "the host is stopping"))?;
+        begins();
+        tracing::info!(file = %of, bytes = size, "compiling plugin");
         let start = Instant::now();
         let sandbox = self.sandbox.clone();
-        let (component, cache) =
-            blocking(move || Ok(PluginComponent::load(&sandbox, &bytes)?)).await?;
-        self.metrics.compiled(cache, start.elapsed());
+        let linked = blocking(move || Ok(PluginComponent::load(&sandbox, &bytes)?));
+        let linked = telling(linked, every_few_seconds(), |elapsed| {
+            let seconds = elapsed.as_secs();
+            tracing::info!(file = %of, seconds, "still compiling plugin");
+        });
+        let (component, cache) = linked.await?;
+        let elapsed = start.elapsed();
+        let (seconds, cached) = (elapsed.as_secs_f64(), cache == CacheUse::Hit);
+        tracing::info!(file = %of, seconds, cached, "plugin compiled");
+        self.metrics.compiled(cache, elapsed);
         Ok(Arc::new(component))
     }
 
@@ -307,16 +375,4 @@ fn check_name(name: &str) -> Result<(), Rejection> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_that_could_be_paths_are_refused() {
-        for good in ["digits", "a", "0-x_y"] {
-            assert_eq!(check_name(good), Ok(()));
-        }
-        for bad in ["", "../x", "A", "a/b", "-a", "_a", "a.b", &"a".repeat(65)] {
-            assert_eq!(check_name(bad).unwrap_err().code, "invalid_name");
-        }
-    }
-}
+mod tests;

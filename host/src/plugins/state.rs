@@ -22,6 +22,8 @@ pub enum PluginState {
     Discovered,
     /// It was read, and is small enough.
     Verified,
+    /// It is being compiled: a component of some megabytes takes seconds, once.
+    Compiling,
     /// It is a component, and machine code now.
     Compiled,
     /// Everything that it imports is there.
@@ -43,6 +45,7 @@ impl PluginState {
         match self {
             PluginState::Discovered => "discovered",
             PluginState::Verified => "verified",
+            PluginState::Compiling => "compiling",
             PluginState::Compiled => "compiled",
             PluginState::Linked => "linked",
             PluginState::Described => "described",
