@@ -29,6 +29,7 @@
 //! assert!(logs.iter().all(|log| log.score == 1.0));
 //! ```
 
+pub mod cases;
 mod organic;
 mod route;
 
@@ -40,6 +41,8 @@ use crate::{
 };
 use route::RouteFake;
 use std::marker::PhantomData;
+
+pub use cases::Cases;
 
 type Solve = dyn Fn(&str) -> Result<String, SolveError>;
 type Execute = dyn Fn(&str, &[Value]) -> Result<u64, DatabaseError>;
