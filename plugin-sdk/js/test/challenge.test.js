@@ -1,0 +1,254 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  CannotSolve,
+  Challenge,
+  DatabaseError,
+  InvalidSolution,
+  InvalidSubmission,
+  SolveFailed,
+  Unavailable,
+  field,
+  sameJson,
+} from '@proctor/sdk';
+import { challenge as component, solver as solverComponent } from '@proctor/sdk/guest';
+import { Harness } from '@proctor/sdk/testing';
+
+class Halving extends Challenge {
+  static name = 'halving';
+  static version = '1.0.0';
+  static solution = field.number();
+  static task = field.integer();
+
+  taskCount() {
+    return 2;
+  }
+
+  makeTask(_context, index) {
+    return index;
+  }
+
+  score(_task, solution) {
+    if (solution < 0) throw new InvalidSolution('negative');
+    return solution;
+  }
+
+  baseline() {
+    return 0.5;
+  }
+}
+
+const first = (answer) => {
+  const [log] = new Harness(Halving, { solutions: [answer, answer] }).evaluate();
+  return [log.score, log.error];
+};
+
+test('failing does not pay more than answering badly', () => {
+  assert.deepEqual(first('0.3'), [0.3 - 0.5, undefined]);
+  assert.deepEqual(first('-1'), [-0.5, 'negative']);
+  assert.equal(first('{')[0], -0.5);
+  assert.match(first('{')[1], /^malformed solution: /);
+  assert.deepEqual(first({ failure: 'out_of_fuel', message: 'no fuel' }), [-0.5, 'out_of_fuel: no fuel']);
+  assert.deepEqual(first({ error: 'no idea' }), [-0.5, 'guest_error: no idea']);
+});
+
+test('a solution of another shape is the fault of the submission', () => {
+  assert.deepEqual(first('"7"'), [-0.5, 'malformed solution: is "7", must be a number']);
+  assert.equal(first('null')[0], -0.5);
+});
+
+test('seed tasks come first and count', () => {
+  const harness = new Harness(Halving, { solver: (task) => task });
+  const tasks = (seeds) => harness.evaluate(seeds).map((log) => log.task);
+  assert.deepEqual(tasks(['7']), ['7', '1']);
+  assert.deepEqual(tasks(['7', '8', '9']), ['7', '8', '9']);
+  assert.throws(() => harness.evaluate(['x']), /seed task 0/);
+  assert.throws(() => harness.evaluate(['"x"']), /seed task 0: is "x"/);
+});
+
+test('nothing is scored while the runner is away', () => {
+  assert.throws(() => new Harness(Halving).evaluate(), Unavailable);
+});
+
+test('a score that is no number is the fault of the challenge', () => {
+  for (const score of [NaN, Infinity, undefined, '1', Promise.resolve(1)]) {
+    class Wrong extends Halving {
+      score() {
+        return score;
+      }
+    }
+    assert.throws(() => new Harness(Wrong, { solver: () => 1 }).evaluate(), TypeError);
+  }
+});
+
+const commit = { miner: { uid: 1, hotkey: '5F' }, committedAt: 0, submission: { digest: 'a' } };
+
+test('a verdict is not below 0', () => {
+  const scoringLogs = [{ task: '1', score: -0.5 }];
+  const verdict = new Harness(Halving).judge({ commit, scoringLogs, comparisons: [] });
+  assert.deepEqual(verdict, { score: 0, penalty: 0, accepted: false });
+  assert.throws(() => new Harness(Halving).judge({ commit, scoringLogs: [], comparisons: [] }), TypeError);
+});
+
+test('a similarity takes of the score', () => {
+  const logs = [{ reference: 'b', similarity: 0.5 }];
+  const comparisons = [{ reference: commit, logs }];
+  const verdict = new Harness(Halving).judge({ commit, scoringLogs: [{ task: '1', score: 1 }], comparisons });
+  assert.equal(verdict.penalty, 0.5);
+  assert.ok(verdict.accepted && verdict.score < 1);
+});
+
+test('by default the best are paid the most, and nobody without a score', () => {
+  const standing = (hotkey, score) => ({
+    commit: { ...commit, miner: { uid: 1, hotkey } },
+    score,
+    scoredAt: 0,
+  });
+  const standings = [standing('a', 0.5), standing('b', 0.9), standing('c', 0)];
+  const weights = new Harness(Halving).getWeights(standings).map(({ weight }) => weight);
+  assert.ok(weights[1] > weights[0] && weights[0] > 0);
+  assert.equal(weights[2], 0);
+});
+
+test('one similarity for each reference', () => {
+  class Alike extends Halving {
+    similarity(_context, candidate, reference) {
+      return candidate.scoringLogs.length === reference.scoringLogs.length ? 1 : { similarity: 0.25, reason: 'shorter' };
+    }
+  }
+  const evaluation = (digest, scoringLogs) => ({ submission: { digest }, scoringLogs });
+  const logs = new Harness(Alike).compare(evaluation('a', []), [
+    evaluation('b', []),
+    evaluation('c', [{ task: '1', score: 1 }]),
+  ]);
+  assert.deepEqual(logs, [
+    { similarity: 1, reference: 'b' },
+    { similarity: 0.25, reason: 'shorter', reference: 'c' },
+  ]);
+});
+
+const world = (over = {}) => ({
+  context: { settings: () => '{}', seed: () => 1n, now: () => 0 },
+  database: { execute: () => 0n, query: () => ({ columns: [], rows: [] }) },
+  runner: { solve: () => '1' },
+  ...over,
+});
+
+const thrown = (call) => {
+  try {
+    call();
+  } catch (error) {
+    return error;
+  }
+  throw new Error('nothing was thrown');
+};
+
+test('what a challenge throws becomes an error of the contract', () => {
+  const failing = (error) => {
+    class Failing extends Halving {
+      makeTask() {
+        throw error;
+      }
+    }
+    const { controller } = component({ default: Failing }, ['scoring'], world());
+    return thrown(() => controller.evaluate({ digest: 'a' }, []));
+  };
+  assert.deepEqual(failing(new InvalidSubmission('empty')), { tag: 'invalid-submission', val: 'empty' });
+  assert.deepEqual(failing(new Unavailable('later')), { tag: 'unavailable', val: 'later' });
+  const internal = failing(new TypeError('x is undefined'));
+  assert.equal(internal.tag, 'internal');
+  assert.match(internal.val, /^TypeError: x is undefined\n  at .*challenge\.test\.js:\d+:\d+/);
+  assert.match(failing('text').val, /threw "text", which is no Error/);
+  assert.equal(failing(null).tag, 'internal');
+});
+
+test('what the imports fail with has classes of its own', () => {
+  const evaluate = (payload) => {
+    const runner = {
+      solve() {
+        throw Object.assign(new Error('import'), { payload });
+      },
+    };
+    const { controller } = component({ default: Halving }, ['scoring'], world({ runner }));
+    return controller.evaluate({ digest: 'a' }, []);
+  };
+  const failed = { tag: 'failed', val: { code: 'out-of-memory', message: 'too much' } };
+  assert.equal(evaluate(failed)[0].error, 'out_of_memory: too much');
+  const away = thrown(() => evaluate({ tag: 'unavailable', val: 'no room' }));
+  assert.deepEqual(away, { tag: 'unavailable', val: 'no room' });
+});
+
+test('the database speaks JavaScript', () => {
+  const asked = [];
+  class Keeping extends Halving {
+    evaluate(context) {
+      asked.push(context.database.execute('insert', 1, 1.5, 2n ** 60n, 'a', null, new Uint8Array([1])));
+      return context.database.query('select').map((row) => ({ task: JSON.stringify(row), score: 0 }));
+    }
+  }
+  const database = {
+    execute(sql, parameters) {
+      asked.push(parameters);
+      return 3n;
+    },
+    query: () => ({
+      columns: ['n', 't'],
+      rows: [[{ tag: 'integer', val: 5n }, { tag: 'null' }]],
+    }),
+  };
+  const [log] = new Harness(Keeping, { database }).evaluate();
+  assert.equal(log.task, '{"n":5,"t":null}');
+  assert.equal(asked[1], 3);
+  assert.deepEqual(asked[0].map(({ tag }) => tag), ['integer', 'real', 'integer', 'text', 'null', 'blob']);
+  const failing = (payload) =>
+    thrown(() => new Harness(Keeping, { database: { execute: () => { throw { payload }; } } }).evaluate());
+  assert.ok(failing({ tag: 'unavailable', val: 'locked' }) instanceof Unavailable);
+  const full = failing({ tag: 'too-large' });
+  assert.ok(full instanceof DatabaseError && full.code === 'too_large');
+});
+
+test('what is no challenge is refused when it is built', () => {
+  const refused = (type, capabilities = []) => thrown(() => component({ default: type }, capabilities, world())).message;
+  assert.match(refused(undefined), /exports no challenge/);
+  assert.match(refused(class {}), /exports no challenge/);
+  assert.match(refused(class Sum extends Challenge {}), /static name = /);
+  assert.match(refused(class extends Challenge { static name = 'a'; }), /static version = /);
+  assert.match(refused(Halving, ['comparison']), /no method `similarity`/);
+  assert.match(refused(Halving, ['proxy_routes']), /write others in Rust/);
+  assert.match(refused(class extends Challenge { static name = 'a'; static version = '1.0.0'; }, ['scoring']), /makeTask/);
+});
+
+test('settings are checked before anything is called', () => {
+  const context = { settings: () => '{"a": 1}', seed: () => 1n, now: () => 0 };
+  const { info, controller } = component({ default: Halving }, ['scoring'], world({ context }));
+  assert.deepEqual(thrown(() => info.validateSettings('{"a": 1}')), [
+    { path: 'a', message: 'unknown field: there are none' },
+  ]);
+  assert.equal(info.validateSettings('{}'), undefined);
+  assert.match(thrown(() => info.validateSettings('{'))[0].message, /^not JSON/);
+  assert.match(thrown(() => controller.evaluate({ digest: 'a' }, [])).val, /settings: a: unknown field/);
+});
+
+test('a solver is a function between JSON values', () => {
+  const solve = (solver, task = '[1, 2]') => solverComponent({ default: solver })(task);
+  assert.equal(solve(([a, b]) => ({ sum: a + b })), '{"sum":3}');
+  assert.equal(thrown(() => solve(() => { throw new CannotSolve('too large'); })), 'too large');
+  assert.match(thrown(() => solve((task) => task.a.b)), /^TypeError: .*\n  at .*challenge\.test\.js/);
+  assert.match(thrown(() => solve(() => undefined)), /undefined is not JSON/);
+  assert.match(thrown(() => solve(async () => 1)), /must not be async/);
+  assert.match(thrown(() => solve((a) => a, '{')), /cannot read the task/);
+  assert.match(thrown(() => solverComponent({})).message, /export default function solve/);
+});
+
+test('a failure that a test scripts goes through the solver', () => {
+  const late = () => { throw new SolveFailed('timeout', 'late'); };
+  assert.equal(new Harness(Halving, { solver: late }).evaluate()[0].error, 'timeout: late');
+});
+
+test('JSON texts are compared as values', () => {
+  assert.ok(sameJson('{"a": 1, "b": [2]}', '{"b":[2.0],"a":1}'));
+  assert.ok(!sameJson('[1, 2]', '[2, 1]'));
+  assert.ok(!sameJson('[]', '{}'));
+  assert.ok(!sameJson('null', '{}'));
+  assert.ok(!sameJson('{', '{'));
+});

@@ -1,0 +1,18 @@
+export { Acceptance } from "./acceptance.js";
+export { updateBestCommit } from "./best-commit.js";
+export { EmissionRules } from "./emission.js";
+export { FoldRules } from "./fold.js";
+export { softmaxNonzero } from "./softmax.js";
+export { UniquePool } from "./unique-pool.js";
+export { VerdictRules } from "./verdict.js";
+export type BestCommit = import("./best-commit.js").BestCommit;
+export type Scored = import("./emission.js").Scored;
+export type Average = import("./fold.js").Average;
+export type Contender = import("./same-miner.js").Contender;
+export type Maybe = import("./score.js").Maybe;
+export type UniqueCommit = import("./unique-pool.js").UniqueCommit;
+export type Judgement = import("./verdict.js").Judgement;
+export { excludeSameMiner, repositoryOwner } from "./same-miner.js";
+export { maxScore, meanScore } from "./score.js";
+export { SameScore, Screening } from "./screening.js";
+export { Easing, easeCircleInOut, similarityPenalty } from "./similarity.js";
