@@ -37,6 +37,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use utoipa::ToSchema;
 
 /// What is wrong with the configuration.
 #[derive(Debug, thiserror::Error)]
@@ -77,12 +78,14 @@ impl ConfigError {
 }
 
 /// A valid configuration.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Where everything is kept that must outlive the process. Default: `data`.
+    #[schema(value_type = String)]
     pub data_dir: PathBuf,
     /// The metagraph, a JSON file. Default: `metagraph.json` in `data_dir`.
+    #[schema(value_type = Option<String>)]
     pub metagraph: Option<PathBuf>,
     /// The subnet.
     pub chain: Chain,
@@ -159,10 +162,11 @@ impl Default for Config {
 }
 
 /// Section `plugins`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Plugins {
     /// The drop folder: each `.wasm` in it is a challenge. Default: `plugins`.
+    #[schema(value_type = String)]
     pub dir: PathBuf,
     /// Largest component, in bytes. Default: 128 MiB.
     pub max_bytes: u64,
@@ -178,7 +182,7 @@ impl Default for Plugins {
 }
 
 /// Section `artifacts`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Artifacts {
     /// Largest artifact, in bytes. Default: 64 MiB.
@@ -194,10 +198,11 @@ impl Default for Artifacts {
 }
 
 /// Section `public`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Public {
     /// Address to listen on. Default: `0.0.0.0:47920`.
+    #[schema(value_type = String)]
     pub listen: SocketAddr,
     /// Whether `/metrics` is on this listener as well. Default: no.
     pub metrics: bool,
@@ -230,7 +235,7 @@ impl Default for Public {
 }
 
 /// Section `scoring`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Scoring {
     /// What the seeds of evaluations are made from, which receipts tell: whoever can guess
@@ -282,7 +287,7 @@ impl Scoring {
 }
 
 /// Section `sandbox`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Sandbox {
     /// Calls of plugins at a time, 1 to 1,024. Default: as many as there are cores.

@@ -22,6 +22,8 @@ mod record;
 pub mod reference;
 mod seal;
 mod service;
+pub mod signature;
+mod signed;
 mod tags;
 pub mod tokens;
 

@@ -9,6 +9,7 @@
 
 mod compare;
 mod evaluate;
+mod fetch;
 mod finalize;
 mod judge;
 mod latest;

@@ -18,7 +18,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use futures_util::stream;
 use proctor_host::config;
-use proctor_host::registry::oci::{PullError, Puller};
+use proctor_host::registry::oci::{OciClient, OciError};
 use proctor_host::registry::reference::OciReference;
 use proctor_host::sandbox::sha256_hex;
 use serde_json::{Value, json};
@@ -89,14 +89,14 @@ impl Server {
 }
 
 /// Pulls from these servers without TLS, as nobody.
-fn puller(servers: &[&Server]) -> Puller {
+fn puller(servers: &[&Server]) -> OciClient {
     let hosts: Vec<String> = servers.iter().map(|s| s.address.to_string()).collect();
     let config = config::Registry {
         plain_http: hosts.clone(),
         private_hosts: hosts,
         ..config::Registry::default()
     };
-    Puller::new(&config, MAX)
+    OciClient::new(&config, MAX)
         .unwrap()
         .with_docker_config("/nonexistent/config.json")
 }
@@ -161,7 +161,7 @@ fn with_manifest(
     }
 }
 
-async fn fails(puller: &Puller, reference: &OciReference) -> (&'static str, bool) {
+async fn fails(puller: &OciClient, reference: &OciReference) -> (&'static str, bool) {
     let error = puller.pull(reference).await.unwrap_err();
     (error.code(), error.is_transient())
 }
@@ -239,7 +239,7 @@ async fn what_is_not_what_was_asked_for_is_refused() {
     assert!(
         matches!(
             error,
-            PullError::Digest {
+            OciError::Digest {
                 what: "component",
                 ..
             }
@@ -394,7 +394,7 @@ async fn nobody_leads_the_host_into_a_private_network() {
         plain_http: vec![secret.address.to_string()],
         ..config::Registry::default()
     };
-    let nobody = Puller::new(&config, MAX).unwrap();
+    let nobody = OciClient::new(&config, MAX).unwrap();
     let found = fails(&nobody, &secret.reference(":1")).await;
     assert_eq!(found, ("address_refused", false));
     let by_name = format!("localhost:{}/org/digits:1", secret.address.port());
@@ -402,7 +402,7 @@ async fn nobody_leads_the_host_into_a_private_network() {
         plain_http: vec!["localhost".into()],
         ..config::Registry::default()
     };
-    let nobody = Puller::new(&config, MAX).unwrap();
+    let nobody = OciClient::new(&config, MAX).unwrap();
     let found = fails(&nobody, &by_name.parse().unwrap()).await;
     assert_eq!(found, ("address_refused", false));
 
@@ -526,8 +526,139 @@ async fn a_registry_is_asked_with_tls_unless_it_is_named() {
         private_hosts: vec![server.address.to_string()],
         ..config::Registry::default()
     };
-    let tls = Puller::new(&config, MAX).unwrap();
+    let tls = OciClient::new(&config, MAX).unwrap();
     let found = fails(&tls, &server.reference(":1.0.0")).await;
     assert_eq!(found, ("registry_unreachable", true));
     assert_eq!(server.asked().len(), 0);
+}
+
+/// A component with nothing in it.
+const EMPTY: &[u8] = b"\0asm\x0d\0\x01\0";
+
+fn created(location: &str) -> Response {
+    (StatusCode::ACCEPTED, [("location", location)]).into_response()
+}
+
+/// A registry that has nothing, wants uploads at `location`, and takes manifests.
+fn taking(location: String) -> impl Fn(&Asked) -> Response + Send + Sync + 'static {
+    move |asked| match asked.method {
+        Method::POST => created(&location),
+        Method::PUT => status(201),
+        _ => status(404),
+    }
+}
+
+async fn push(client: &OciClient, reference: &OciReference) -> Result<String, OciError> {
+    let component = Bytes::from_static(EMPTY);
+    let pushed = client.push(reference, component, &mut |_| {}).await?;
+    Ok(pushed.pinned.to_string())
+}
+
+#[tokio::test]
+async fn a_registry_may_want_uploads_elsewhere_but_not_in_a_private_network() {
+    let elsewhere = Server::start(|_| status(201)).await;
+    let location = format!("http://{}/upload?ticket=1", elsewhere.address);
+    let registry = Server::start(move |asked| {
+        let basic = format!("Basic {}", STANDARD.encode("ann:word"));
+        if asked.identity() != Some(basic.as_str()) {
+            let wants = [("www-authenticate", "Basic realm=\"x\"")];
+            return (StatusCode::UNAUTHORIZED, wants).into_response();
+        }
+        // What was stored is there.
+        let is_stored = asked.path.ends_with("/manifests/1.0.0");
+        match (asked.method.as_str(), is_stored) {
+            ("POST", _) => created(&location),
+            ("PUT", true) => status(201),
+            ("HEAD", true) => status(200),
+            _ => status(404),
+        }
+    })
+    .await;
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("config.json");
+    let auths = json!({registry.address.to_string(): {"username": "ann", "password": "word"}});
+    std::fs::write(&path, json!({ "auths": auths }).to_string()).unwrap();
+    let reference = registry.reference(":1.0.0");
+    let allowed = puller(&[&registry, &elsewhere]).with_docker_config(&path);
+    let pushed = push(&allowed, &reference).await;
+    let asked = elsewhere.asked();
+    let paths: Vec<&str> = asked.iter().map(|asked| asked.path.as_str()).collect();
+    let sent = digest(EMPTY).replace(':', "%3A");
+    assert_eq!(paths[0], format!("/upload?ticket=1&digest={sent}"));
+    assert_eq!(paths.len(), 2, "the component and its configuration");
+    assert!(asked.iter().all(|asked| asked.identity().is_none()));
+    assert!(pushed.unwrap().contains("@sha256:"));
+
+    let refused = puller(&[&registry]).with_docker_config(&path);
+    let refused = push(&refused, &reference).await;
+    assert_eq!(refused.unwrap_err().code(), "address_refused");
+    assert_eq!(elsewhere.asked().len(), 2);
+}
+
+#[tokio::test]
+async fn what_a_registry_says_of_a_push_must_be_so() {
+    // Relative, with a query of its own.
+    let said = digest(b"something else");
+    let liar = Server::start(move |asked| match asked.method {
+        Method::POST => created("/v2/org/digits/blobs/uploads/7?_state=abc"),
+        Method::PUT => {
+            let headers = [("docker-content-digest", said.clone())];
+            (StatusCode::CREATED, headers).into_response()
+        }
+        _ => status(404),
+    })
+    .await;
+    let pushed = push(&puller(&[&liar]), &liar.reference(":1")).await;
+    assert_eq!(pushed.unwrap_err().code(), "digest_mismatch");
+    let put = liar.asked().pop().unwrap();
+    let state = "/v2/org/digits/blobs/uploads/7?_state=abc&digest=sha256%3A";
+    assert!(put.path.starts_with(state), "{}", put.path);
+
+    // Nothing is sent to where there is no place said, or where a redirect leads that
+    // makes a GET of it.
+    for location in ["", "http://[", "ftp://127.0.0.1/"] {
+        let server = Server::start(taking(location.into())).await;
+        let pushed = push(&puller(&[&server]), &server.reference(":1")).await;
+        assert!(pushed.is_err(), "{location}");
+    }
+    let moved = Server::start(|asked| match asked.method {
+        Method::POST => (StatusCode::FOUND, [("location", "/elsewhere")]).into_response(),
+        _ => status(404),
+    })
+    .await;
+    let pushed = push(&puller(&[&moved]), &moved.reference(":1")).await;
+    assert_eq!(pushed.unwrap_err().code(), "registry_malformed");
+}
+
+#[tokio::test]
+async fn a_token_to_push_with_is_asked_for() {
+    let server = Server::start(|asked| {
+        let own = asked.headers["host"].to_str().unwrap();
+        if asked.path.starts_with("/token?") {
+            let may_push = asked.path.contains("pull%2Cpush");
+            let token = if may_push { "W" } else { "R" };
+            return axum::Json(json!({ "token": token })).into_response();
+        }
+        if asked.identity() == Some("Bearer W") {
+            return match asked.method {
+                Method::HEAD => status(200),
+                _ => status(201),
+            };
+        }
+        // To look it would do to read.
+        let scope = "repository:org/digits:pull";
+        let wants = format!(r#"Bearer realm="http://{own}/token",service="x",scope="{scope}""#);
+        (StatusCode::UNAUTHORIZED, [("www-authenticate", wants)]).into_response()
+    })
+    .await;
+    let pushed = push(&puller(&[&server]), &server.reference(":1")).await;
+    assert!(pushed.unwrap().contains("@sha256:"));
+    let asked = server.asked();
+    let tokens = asked
+        .iter()
+        .filter(|asked| asked.path.starts_with("/token"));
+    assert_eq!(tokens.count(), 1);
+    // The blobs were there, so only the manifest was sent.
+    let sent = asked.iter().filter(|asked| asked.method == Method::PUT);
+    assert_eq!(sent.count(), 1);
 }

@@ -178,13 +178,14 @@ struct Found {
     never_done: Vec<String>,
 }
 
-/// Operations that want what is not made here: a chain, a component that no record has, or
-/// that one had before, or that is in no folder.
-const BEYOND: [&str; 4] = [
+/// Operations that want what is not made here: a chain, a signature, a component that no
+/// record has, or that one had before, or that is in no folder.
+const BEYOND: [&str; 5] = [
     "post /v1/admin/challenges",
     "post /v1/admin/challenges/{slug}/rollback",
     "delete /v1/admin/challenges/{slug}",
     "get /v1/admin/weights/submissions/{id}",
+    "post /v1/admin/components/{digest}/signatures",
 ];
 
 #[test]

@@ -6,6 +6,7 @@ mod gpu_servers;
 mod lifecycle;
 mod records;
 mod running;
+mod signed;
 mod versions;
 
 use crate::http::Response;

@@ -105,7 +105,8 @@ fn described(app: &App) -> OpenApiRouter<App> {
     let largest = usize::try_from(app.config.plugins.max_bytes).unwrap_or(usize::MAX);
     let upload = OpenApiRouter::default()
         .routes(routes!(components::add))
-        .layer(DefaultBodyLimit::max(largest));
+        .layer(DefaultBodyLimit::max(largest))
+        .routes(routes!(components::sign));
     openapi::admin_router()
         .routes(routes!(page::page))
         .routes(routes!(challenges::list, challenges::create))

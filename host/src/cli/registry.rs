@@ -112,13 +112,17 @@ enum Command {
     Add {
         /// The component.
         file: PathBuf,
+        /// Who signed it: what `proctor plugin sign` or `cosign sign-blob` wrote. May be
+        /// given for a component that is there already.
+        #[arg(long, value_name = "FILE")]
+        signature: Option<PathBuf>,
     },
 }
 
 impl Component {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let connection = self.connection;
-        let Command::Add { file } = self.command;
+        let Command::Add { file, signature } = self.command;
         let added = runtime()?.block_on(async {
             let api = connection.open()?;
             let bytes = std::fs::read(&file).with_context(|| file.display().to_string())?;
@@ -127,7 +131,18 @@ impl Component {
                 .request(Method::POST, url)
                 .header(CONTENT_TYPE, "application/wasm")
                 .body(bytes);
+            let signature = signature.map(|path| {
+                let text = std::fs::read(&path);
+                text.with_context(|| path.display().to_string())
+            });
+            let signature = signature.transpose()?;
             let added = api.send(request).await?.body;
+            if let Some(signature) = signature {
+                let artifact = text(&added, "/artifact");
+                let url = api.url(&["components", &artifact, "signatures"], &[]);
+                let request = api.request(Method::POST, url).body(signature);
+                api.send(request).await?;
+            }
             if connection.json {
                 print_json(&added)?;
             } else {

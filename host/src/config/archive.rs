@@ -3,9 +3,10 @@
 use super::ConfigError;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
+use utoipa::ToSchema;
 
 /// Section `archive`.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Archive {
     /// `file:///a/directory`, `s3://bucket/prefix` (credentials, region and

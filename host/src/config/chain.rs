@@ -3,9 +3,10 @@
 use super::ConfigError;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
+use utoipa::ToSchema;
 
 /// Where the subnet is read from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ChainMode {
     /// A JSON file; nothing is asked of any chain, and nothing is sent.
@@ -15,7 +16,7 @@ pub enum ChainMode {
 }
 
 /// Section `chain`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Chain {
     /// Where the subnet is read from. Default: `online` if `network` or `endpoints` is
@@ -109,11 +110,12 @@ impl Chain {
 
 /// Section `wallet`: where the hotkey is that this host signs with, in the layout
 /// of the Bittensor wallet, `<path>/<name>/hotkeys/<hotkey>`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Wallet {
     /// The folder of all wallets; `~` is the home directory. Default:
     /// `~/.bittensor/wallets`.
+    #[schema(value_type = String)]
     pub path: PathBuf,
     /// The wallet. Default: none; the host signs nothing.
     pub name: Option<String>,
@@ -122,6 +124,7 @@ pub struct Wallet {
     /// A file with the password of an encrypted hotkey; `~` is the home directory.
     /// Default: the variable `PROCTOR_WALLET_PASSWORD`, else that of the Bittensor wallet
     /// (`BT_PW_…`), else whoever starts the host at a terminal is asked.
+    #[schema(value_type = Option<String>)]
     pub password_file: Option<PathBuf>,
 }
 

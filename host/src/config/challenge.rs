@@ -1,6 +1,7 @@
 //! What the operator gives a challenge.
 
 use super::{ConfigError, Organic};
+use crate::registry::signature::TrustedKey;
 use crate::sandbox::{Limits, OutboundRule, RouteLimits};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -56,6 +57,9 @@ pub struct Challenge {
     /// Which of its routes want a miner's signature, or take uploads: those that any
     /// rule that says so fits. Default: none.
     pub routes: Vec<RouteRule>,
+    /// Who must have signed its component for it to be loaded, any one of them: public keys
+    /// in PEM (ECDSA on P-256, as cosign's), or hotkeys in SS58. Default: nobody.
+    pub signed_by: Vec<String>,
     /// How it scores real traffic, if it has the capability `organic`.
     pub organic: Organic,
 }
@@ -78,6 +82,7 @@ impl Default for Challenge {
             runner: Runner::default(),
             route_limits: RouteLimits::default(),
             routes: Vec::new(),
+            signed_by: Vec::new(),
             organic: Organic::default(),
         }
     }
@@ -127,8 +132,8 @@ pub struct RouteRule {
     pub organic: bool,
 }
 
-/// Section `challenges.<name>.solver`; missing keys are those of
-/// [`Limits::solver`].
+/// Section `challenges.<name>.solver`: what a submission may take for each task. Missing
+/// keys, and the limits that are not here, are those of a solver.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SolverLimits {
@@ -218,6 +223,14 @@ impl Challenge {
                 problem(&format!("outbound.{index}"), message.to_string());
             }
         }
+        if self.signed_by.len() > MAX_SIGNERS {
+            problem("signed_by", format!("must have at most {MAX_SIGNERS} keys"));
+        }
+        for (index, key) in self.signed_by.iter().enumerate() {
+            if let Err(message) = key.parse::<TrustedKey>() {
+                problem(&format!("signed_by.{index}"), message.to_string());
+            }
+        }
         if let Runner::Http { url, .. } = &self.runner
             && !(url.starts_with("http://") || url.starts_with("https://"))
         {
@@ -232,6 +245,8 @@ impl Challenge {
     }
 }
 
+/// Keys of whom a component may be signed by, at most.
+const MAX_SIGNERS: usize = 32;
 /// What an environment variable or a secret may be called, for people.
 const VARIABLE_NAME: &str = "1 to 64 of A-Z, 0-9 and _, first a letter";
 /// Bytes of an environment variable or a secret, at most.
@@ -364,6 +379,7 @@ mod tests {
             environment: BTreeMap::from([("lower".into(), String::new())]),
             secrets: BTreeSet::from(["1".into()]),
             outbound: vec!["not a host/".into()],
+            signed_by: vec!["ghcr.io".into()],
             runner: Runner::Http {
                 url: "ftp://x".into(),
                 gpu_server: None,
@@ -382,6 +398,7 @@ mod tests {
             "environment.lower",
             "secrets.1",
             "outbound.0",
+            "signed_by.0",
             "runner.url",
             "routes.0.upload",
         ];

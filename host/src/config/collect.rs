@@ -3,9 +3,10 @@
 use super::ConfigError;
 use crate::commits::DEFAULT_REVEAL_INTERVAL;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Section `commits`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Commits {
     /// The least stake of a validator that is heard, in the metagraph's unit.
@@ -82,7 +83,7 @@ impl Commits {
 }
 
 /// When a commit may be opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RevealRule {
     /// `commits.reveal_interval_s` after its timestamp.
@@ -92,7 +93,7 @@ pub enum RevealRule {
 }
 
 /// Which of the times that validators claim for a commit counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TimestampPolicy {
     /// The earliest.
@@ -106,7 +107,7 @@ pub enum TimestampPolicy {
 
 /// Section `storage`: the service by which validators publish commits, and where
 /// results are kept as well.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Storage {
     /// Base address, `http` or `https`. Default: none; commits come by

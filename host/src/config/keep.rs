@@ -3,13 +3,15 @@
 use super::ConfigError;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
+use utoipa::ToSchema;
 
 /// Section `backup`: `scoring_results.json`, from which `proctor restore` brings
 /// everything back.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Backup {
     /// The file. Default: `scoring_results.json` in `data_dir`.
+    #[schema(value_type = Option<String>)]
     pub path: Option<PathBuf>,
     /// Seconds after a change within which it is written, at the latest; a
     /// finalization is written at once. Default: 600.
@@ -36,7 +38,7 @@ impl Backup {
 }
 
 /// Section `retention`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Retention {
     /// Days after its finalization for which a day stays in the database; then
@@ -52,7 +54,7 @@ impl Default for Retention {
 }
 
 /// Section `events`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Events {
     /// How many of the last events can be resumed from. Default: 100 000.

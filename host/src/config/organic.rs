@@ -206,7 +206,7 @@ impl Organic {
 }
 
 /// Section `miners`: how miners are asked, for all challenges together.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Miners {
     /// Requests to miners at a time, 1 to 10,000. More wait. Default: 512.

@@ -2,9 +2,10 @@
 
 use super::ConfigError;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Section `receipts`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Receipts {
     /// Whether receipts are made. Without them nobody can check a score. Default: yes.

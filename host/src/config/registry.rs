@@ -4,9 +4,10 @@ use super::ConfigError;
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use utoipa::ToSchema;
 
 /// Section `registry`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Registry {
     /// Whether a component in the drop folder that has no record becomes active by
@@ -17,6 +18,7 @@ pub struct Registry {
     pub reconcile_s: f64,
     /// The key that seals secrets, 32 bytes; made if it is not there. Whoever has
     /// it and the database has the secrets. Default: `registry.key` in `data_dir`.
+    #[schema(value_type = Option<String>)]
     pub key_file: Option<PathBuf>,
     /// Seconds between looks at the tags that are followed. Default: 300.
     pub tag_poll_s: f64,
@@ -58,18 +60,22 @@ impl Registry {
 }
 
 /// Section `admin`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Admin {
     /// Address to listen on. Other machines reach it only with `tls_cert` and
     /// `tls_key`, or with `insecure`. Default: `127.0.0.1:47921`.
+    #[schema(value_type = String)]
     pub listen: SocketAddr,
     /// Who may ask: lines of `name token`. Made with one token for `operator` if it
     /// is not there. Default: `admin.tokens` in `data_dir`.
+    #[schema(value_type = Option<String>)]
     pub token_file: Option<PathBuf>,
     /// The certificate chain, a PEM file. Default: none.
+    #[schema(value_type = Option<String>)]
     pub tls_cert: Option<PathBuf>,
     /// The certificate's private key, a PEM file. Default: none.
+    #[schema(value_type = Option<String>)]
     pub tls_key: Option<PathBuf>,
     /// Whether to listen on an address that other machines reach without TLS: for
     /// those that have it in front of the host. Default: no.

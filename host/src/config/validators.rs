@@ -2,9 +2,10 @@
 
 use super::ConfigError;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Section `validators`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Validators {
     /// Seconds from one heartbeat to the next that validators are asked for.

@@ -3,19 +3,28 @@
 use super::ConfigError;
 use crate::weights::{NoMiner, SameMiner, TooFew, Unassigned};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Section `weights`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Weights {
-    /// What becomes of emission that nobody is paid. Default: `redistribute`.
+    /// What becomes of emission that nobody is paid: `redistribute` pays it to the miners
+    /// that earned, in proportion; `burn` to the burn uid. Default: `redistribute`.
+    #[schema(value_type = String)]
     pub unassigned: Unassigned,
-    /// What is paid when nobody earned anything. Default: `burn`.
+    /// What is paid when nobody earned anything: `burn` pays the burn uid, `uniform`
+    /// everybody the same, `skip` submits nothing. Default: `burn`.
+    #[schema(value_type = String)]
     #[serde(alias = "no_miner")]
     pub zero_miner: NoMiner,
-    /// What becomes of miners that look like one. Default: `off`.
+    /// What becomes of miners that look like one: `off` pays each, `keep_best` only the
+    /// best of them. Default: `off`.
+    #[schema(value_type = String)]
     pub same_miner: SameMiner,
-    /// What to do with fewer weights than the subnet asks for. Default: `refuse`.
+    /// What to do with fewer weights than the subnet asks for: `refuse` the vector, or
+    /// `pad` it with others of the least weight. Default: `refuse`.
+    #[schema(value_type = String)]
     pub too_few: TooFew,
     /// Seconds for which `GET /v1/weights/latest` says that it is valid. Default: 720.
     pub valid_s: f64,
@@ -99,7 +108,7 @@ impl Weights {
 }
 
 /// Section `fallback_weights`: what counts for a challenge that tells no weights.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct FallbackWeights {
     /// Seconds for which a challenge's own last good weights stand in for those that

@@ -37,20 +37,27 @@ impl Registry {
             }
             Some(ArtifactSource::File(name)) => {
                 let path = self.0.config.plugins.dir.join(&name);
-                let added = spawn_blocking(move || components.add_file(&path)).await;
+                let file = path.clone();
+                let added = spawn_blocking(move || components.add_file(&file)).await;
                 match added {
-                    Ok(Ok(component)) => Ok(unpulled(component.digest)),
+                    Ok(Ok(component)) => {
+                        self.keep_beside(&path, &component.digest).await;
+                        Ok(unpulled(component.digest))
+                    }
                     Ok(Err(error)) => Err(artifact(error.to_string())),
                     Err(error) => Err(artifact(error.to_string())),
                 }
             }
             Some(ArtifactSource::Oci(reference)) => {
-                let pulled = self.0.puller.pull(&reference).await?;
+                let pulled = self.0.oci.pull(&reference).await?;
+                let pulled_by = pulled.manifest_digest;
                 let added = spawn_blocking(move || components.add(&pulled.bytes)).await;
                 let added = added.map_err(|error| artifact(error.to_string()))??;
+                self.keep_signatures(record, &reference, &pulled_by, &added.digest)
+                    .await?;
                 Ok(Fetched {
                     digest: added.digest,
-                    manifest: Some(pulled.manifest_digest),
+                    manifest: Some(pulled_by),
                 })
             }
         }
@@ -66,6 +73,9 @@ impl Registry {
         let invalid = |field: &str, message: String| {
             RegistryError::Invalid(vec![FieldProblem::new(field, message)])
         };
+        // Before anything of it is run.
+        let signed = self.check_signature(&record, &digest).await;
+        signed.map_err(RegistryError::NotReady)?;
         let candidate = self.0.loader.load(&digest).await;
         let candidate = candidate.map_err(|rejection| {
             let message = format!("{}: {}", rejection.code, rejection.reason);

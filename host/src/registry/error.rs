@@ -2,7 +2,7 @@
 
 use super::FieldProblem;
 use super::gpu::GpuServerError;
-use super::oci::PullError;
+use super::oci::OciError;
 use super::record::Status;
 use super::seal::SealError;
 use crate::artifacts::ArtifactError;
@@ -59,7 +59,7 @@ pub enum RegistryError {
     },
     /// The registry of components gives none.
     #[error(transparent)]
-    Pull(#[from] PullError),
+    Pull(#[from] OciError),
     /// The host's own store of components.
     #[error(transparent)]
     Components(#[from] ArtifactError),

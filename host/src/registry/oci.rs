@@ -5,17 +5,26 @@
 //! reference is not the component's. Both are computed here from what came, and so is
 //! the size, while it comes: nothing that a registry says is believed.
 //!
-//! The registry, those that it redirects to, and who gives it tokens are all asked
+//! Written here rather than taken from a crate (`oci-client`): that one follows redirects,
+//! upload locations and token realms by itself, and would take the host where it must not
+//! go. The registry, those that it redirects to, and who gives it tokens are all asked
 //! through a `Reach`, because each of them may name the next.
 
 mod challenge;
+mod cosign;
 mod credentials;
+mod error;
+mod layout;
 mod manifest;
+mod push;
 mod session;
 
 pub use super::reach::Unreachable;
+pub(super) use cosign::{Subject, component_of};
+pub use error::OciError;
+pub use push::{PushStep, Pushed};
 
-use super::reach::{Hosts, Reach, refused, with_causes};
+use super::reach::{Hosts, Reach, with_causes};
 use super::reference::OciReference;
 use crate::config;
 use crate::sandbox::sha256_hex;
@@ -33,144 +42,11 @@ const SILENCE: Duration = Duration::from_secs(30);
 /// Time for all of a look-up or a pull, unless it is said otherwise.
 const WHOLE: Duration = Duration::from_secs(300);
 
-/// Why a component was not pulled. Nothing of a login is in it.
-#[derive(Debug, thiserror::Error)]
-pub enum PullError {
-    /// Whom to ask is not allowed.
-    #[error("not pulled: {0}")]
-    Refused(#[from] Unreachable),
-    /// There is no connection, or it ended before an answer.
-    #[error("{host} cannot be reached: {reason}")]
-    Unreachable {
-        /// Who was asked.
-        host: String,
-        /// What is wrong.
-        reason: String,
-    },
-    /// It took too long.
-    #[error("{0} did not answer in time")]
-    Timeout(String),
-    /// The answer broke off.
-    #[error("the answer broke off: {0}")]
-    Interrupted(String),
-    /// The registry wants a login, another one, or one that may do more.
-    #[error("{host} does not let the host in: {reason}")]
-    Unauthorized {
-        /// Who was asked.
-        host: String,
-        /// Why.
-        reason: String,
-    },
-    /// Docker's configuration file cannot be used.
-    #[error("{path}: {reason}")]
-    Credentials {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        reason: String,
-    },
-    /// There is no such repository, tag or manifest.
-    #[error("{host} has no {what}")]
-    NotFound {
-        /// Who was asked.
-        host: String,
-        /// What for.
-        what: String,
-    },
-    /// Another answer that is no success.
-    #[error("{host} answered {status}")]
-    Status {
-        /// Who was asked.
-        host: String,
-        /// The HTTP status.
-        status: u16,
-    },
-    /// The answer is not what the specification wants.
-    #[error("the registry's answer is not understood: {0}")]
-    Malformed(String),
-    /// There is something, but no component.
-    #[error("{0}")]
-    NotAComponent(String),
-    /// What came is not what was asked for.
-    #[error("the {what} has the digest {found}, not {expected}")]
-    Digest {
-        /// Manifest or layer.
-        what: &'static str,
-        /// The digest that was asked for.
-        expected: String,
-        /// The digest of what came.
-        found: String,
-    },
-    /// It is larger than a component may be.
-    #[error("the {what} has more than the {max} bytes that it may have")]
-    TooLarge {
-        /// Manifest or component.
-        what: &'static str,
-        /// The limit, in bytes.
-        max: u64,
-    },
-    /// No client can be made on this machine.
-    #[error("cannot set up HTTP: {0}")]
-    Setup(String),
-}
-
-impl PullError {
-    /// The stable name.
-    pub fn code(&self) -> &'static str {
-        match self {
-            PullError::Refused(_) => "address_refused",
-            PullError::Unreachable { .. } => "registry_unreachable",
-            PullError::Timeout(_) => "registry_timeout",
-            PullError::Interrupted(_) => "registry_interrupted",
-            PullError::Unauthorized { .. } => "registry_unauthorized",
-            PullError::Credentials { .. } => "registry_credentials",
-            PullError::NotFound { .. } => "component_not_found",
-            PullError::Status { .. } => "registry_status",
-            PullError::Malformed(_) => "registry_malformed",
-            PullError::NotAComponent(_) => "not_a_component",
-            PullError::Digest { .. } => "digest_mismatch",
-            PullError::TooLarge { .. } => "component_too_large",
-            PullError::Setup(_) => "http_setup",
-        }
-    }
-
-    /// Whether the same reference may be pulled at another time without anybody
-    /// changing anything.
-    pub fn is_transient(&self) -> bool {
-        match self {
-            PullError::Unreachable { .. } | PullError::Timeout(_) | PullError::Interrupted(_) => {
-                true
-            }
-            PullError::Status { status, .. } => *status >= 500 || matches!(status, 408 | 425 | 429),
-            _ => false,
-        }
-    }
-
-    fn unanswered(host: &str, error: reqwest::Error) -> Self {
-        if let Some(refused) = refused(&error) {
-            return PullError::Refused(refused);
-        }
-        if error.is_timeout() {
-            return PullError::Timeout(host.to_owned());
-        }
-        PullError::Unreachable {
-            host: host.to_owned(),
-            reason: with_causes(error),
-        }
-    }
-
-    fn interrupted(host: &str, error: reqwest::Error) -> Self {
-        if error.is_timeout() {
-            return PullError::Timeout(host.to_owned());
-        }
-        PullError::Interrupted(with_causes(error))
-    }
-}
-
 /// A component that was pulled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pulled {
-    /// The manifest's digest, `sha256:<64 hex>`: what a reference is pinned to.
+    /// The manifest's digest, `sha256:<64 hex>`: what a reference is pinned to. The
+    /// component's, if it was pulled by that.
     pub manifest_digest: String,
     /// The component's digest, `sha256:<64 hex>`.
     pub layer_digest: String,
@@ -178,10 +54,12 @@ pub struct Pulled {
     pub bytes: Vec<u8>,
 }
 
-/// Pulls components. Makes connections when it is asked to.
+/// Pulls and pushes components. Makes connections when it is asked to.
 #[derive(Debug)]
-pub struct Puller {
+pub struct OciClient {
     http: reqwest::Client,
+    /// The same for what takes long to send: only the whole has a limit of time.
+    uploads: reqwest::Client,
     reach: Reach,
     plain: Hosts,
     docker: DockerConfig,
@@ -189,25 +67,30 @@ pub struct Puller {
     timeout: Duration,
 }
 
-impl Puller {
-    /// Pulls components of at most `max_bytes` from registries that `config` allows.
+impl OciClient {
+    /// Pulls and pushes components of at most `max_bytes` from and to registries that `config`
+    /// allows.
     /// Logs in with what is in Docker's configuration file, `config.json` in
     /// `DOCKER_CONFIG` or `~/.docker`, which is read at each pull.
     ///
     /// # Errors
     ///
-    /// [`PullError::Setup`].
-    pub fn new(config: &config::Registry, max_bytes: u64) -> Result<Self, PullError> {
+    /// [`OciError::Setup`].
+    pub fn new(config: &config::Registry, max_bytes: u64) -> Result<Self, OciError> {
         let reach = Reach::new(&config.private_hosts);
-        let http = reach
-            .client()
-            .connect_timeout(CONNECT)
-            .read_timeout(SILENCE)
-            .user_agent(concat!("proctor/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| PullError::Setup(with_causes(error)))?;
-        Ok(Puller {
-            http,
+        let client = |silence: Option<Duration>| {
+            let builder = reach.client().connect_timeout(CONNECT);
+            let builder = builder.user_agent(concat!("proctor/", env!("CARGO_PKG_VERSION")));
+            let builder = match silence {
+                Some(silence) => builder.read_timeout(silence),
+                None => builder,
+            };
+            let built = builder.build();
+            built.map_err(|error| OciError::Setup(with_causes(error)))
+        };
+        Ok(OciClient {
+            http: client(Some(SILENCE))?,
+            uploads: client(None)?,
             reach,
             plain: Hosts::new(&config.plain_http),
             docker: DockerConfig::of_environment(),
@@ -220,13 +103,23 @@ impl Puller {
     /// five minutes.
     #[must_use]
     pub fn with_timeout(self, timeout: Duration) -> Self {
-        Puller { timeout, ..self }
+        OciClient { timeout, ..self }
+    }
+
+    /// The same for what strangers name: without the operator's logins, which are not
+    /// theirs to use.
+    #[must_use]
+    pub fn as_nobody(self) -> Self {
+        OciClient {
+            docker: DockerConfig::default(),
+            ..self
+        }
     }
 
     /// The same with another configuration file of Docker's.
     #[must_use]
     pub fn with_docker_config(self, path: impl Into<PathBuf>) -> Self {
-        Puller {
+        OciClient {
             docker: DockerConfig::at(path.into()),
             ..self
         }
@@ -239,8 +132,8 @@ impl Puller {
     ///
     /// # Errors
     ///
-    /// See [`PullError`].
-    pub async fn resolve(&self, reference: &OciReference) -> Result<String, PullError> {
+    /// See [`OciError`].
+    pub async fn resolve(&self, reference: &OciReference) -> Result<String, OciError> {
         if let Some(digest) = &reference.digest {
             return Ok(digest.clone());
         }
@@ -256,21 +149,23 @@ impl Puller {
 
     /// Pulls a component. Holds all of it, at most the size that was set.
     ///
+    /// The digest in a reference is a manifest's; if the repository has no such manifest
+    /// it may be the component's own, which is what commits name.
+    ///
     /// # Errors
     ///
-    /// See [`PullError`].
-    pub async fn pull(&self, reference: &OciReference) -> Result<Pulled, PullError> {
+    /// See [`OciError`].
+    pub async fn pull(&self, reference: &OciReference) -> Result<Pulled, OciError> {
         self.in_time(reference, async {
             let mut session = Session::new(self, reference)?;
-            let (manifest_digest, manifest) = session.manifest(reference).await?;
-            let layer = Layer::of(&manifest)?;
+            let (manifest_digest, layer) = layer_of(&mut session, reference).await?;
             if layer.size > self.max_bytes {
                 return Err(self.too_large());
             }
             let bytes = session.layer(&layer).await?;
             let found = format!("sha256:{}", sha256_hex(&bytes));
             if found != layer.digest {
-                return Err(PullError::Digest {
+                return Err(OciError::Digest {
                     what: "component",
                     expected: layer.digest,
                     found,
@@ -288,16 +183,40 @@ impl Puller {
     async fn in_time<T>(
         &self,
         reference: &OciReference,
-        work: impl Future<Output = Result<T, PullError>>,
-    ) -> Result<T, PullError> {
-        let passed = |_| PullError::Timeout(reference.registry.clone());
+        work: impl Future<Output = Result<T, OciError>>,
+    ) -> Result<T, OciError> {
+        let passed = |_| OciError::Timeout(reference.registry.clone());
         timeout(self.timeout, work).await.map_err(passed)?
     }
 
-    fn too_large(&self) -> PullError {
-        PullError::TooLarge {
+    fn too_large(&self) -> OciError {
+        OciError::TooLarge {
             what: "component",
             max: self.max_bytes,
         }
+    }
+}
+
+/// The layer that a reference names, with the digest that it is known by.
+async fn layer_of(
+    session: &mut Session<'_>,
+    reference: &OciReference,
+) -> Result<(String, Layer), OciError> {
+    let problem = match session.manifest(reference).await {
+        Ok((digest, manifest)) => return Ok((digest, Layer::of(&manifest)?)),
+        // Of a digest that is a component's some say that they have no such manifest, and
+        // others try to read it as one.
+        Err(problem @ (OciError::NotFound { .. } | OciError::Status { .. })) => problem,
+        Err(problem) => return Err(problem),
+    };
+    let Some(digest) = &reference.digest else {
+        return Err(problem);
+    };
+    match session.blob_size(digest).await {
+        Ok(Some(size)) => {
+            let digest = digest.clone();
+            Ok((digest.clone(), Layer { digest, size }))
+        }
+        _ => Err(problem),
     }
 }

@@ -118,6 +118,7 @@ impl Registry {
         if !problems.is_empty() {
             return Err(RegistryError::Invalid(problems));
         }
+        let resigned = body.contains_key("signed_by");
         let refetch = body.contains_key("artifact") || body.contains_key("track");
         let spec = self.edit_spec(slug, &before.spec, body)?;
         transition(before.status, status)?;
@@ -130,6 +131,9 @@ impl Registry {
         let digest = if refetch {
             self.fetch(&changed).await?.digest
         } else {
+            if resigned {
+                self.look_for_signatures(&changed).await?;
+            }
             before.digest.clone()
         };
         let changed = self.check(changed, digest, version.as_deref()).await?;
@@ -212,6 +216,10 @@ impl Registry {
         let digest = self.fetch(&before).await?.digest;
         let changed = self.check(before.clone(), digest, None).await?;
         if changed == before {
+            if !edit.dry_run {
+                // What it lacked, a signature perhaps, may have come with it.
+                self.reconcile(slug, false).await;
+            }
             return Ok(before);
         }
         self.change(&before, changed, "pull", &edit).await

@@ -7,9 +7,10 @@ use super::error::RegistryError;
 use super::record::{Record, Status, Track};
 use super::reference::ArtifactSource;
 use super::service::Registry;
+use super::signed::is_about_signatures;
 use crate::clock;
 use crate::plugins::{
-    ActivePlugin, Candidate, Configuration, FolderChanges, PluginState, Rejection, RunState,
+    ActivePlugin, Candidate, Configuration, FolderChanges, Loads, PluginState, Rejection, RunState,
 };
 use crate::store::{Change, StoreError, Written};
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use std::{fs, io};
-use tokio::sync::OwnedMutexGuard;
+use tokio::sync::{OwnedMutexGuard, watch};
 use tokio_util::sync::CancellationToken;
 
 /// What changes a record that is no operator.
@@ -46,32 +47,62 @@ pub async fn watch(registry: Registry, stop: CancellationToken) -> notify::Resul
     let config = &registry.0.config;
     let mut changes = FolderChanges::of(&config.plugins.dir)?;
     let pause = Duration::from_secs_f64(config.registry.reconcile_s);
+    let mut loads = registry.0.loader.loads();
+    let mut reads_folder = true;
     loop {
-        if let Err(error) = registry.pass().await {
+        if let Err(error) = registry.step(&mut loads, reads_folder).await {
             tracing::error!(%error, "reconciling failed: trying again");
         }
-        tokio::select! {
+        reads_folder = tokio::select! {
             () = stop.cancelled() => return Ok(()),
-            () = tokio::time::sleep(pause) => {}
-            more = changes.next() => if !more { return Ok(()) },
-        }
+            () = tokio::time::sleep(pause) => true,
+            more = changes.next() => if more { true } else { return Ok(()) },
+            // What was loaded is taken up. What could not be is tried again another time.
+            _ = loads.changed() => false,
+        };
     }
 }
 
 impl Registry {
     /// One pass: reads the drop folder, takes up what is in it, and makes what runs
-    /// what the records say. A challenge that fails stops no other.
+    /// what the records say. A challenge that fails stops no other. Returns when
+    /// everything is loaded; what is loaded sooner runs sooner.
     ///
     /// # Errors
     ///
     /// See [`ReconcileError`]; what runs goes on.
     pub async fn pass(&self) -> Result<(), ReconcileError> {
-        self.0.loader.scan().await?;
+        let mut loads = self.0.loader.loads();
+        let mut done = self.step(&mut loads, true).await?;
+        // The loader keeps the other side.
+        while !done && loads.changed().await.is_ok() {
+            done = self.step(&mut loads, false).await?;
+        }
+        Ok(())
+    }
+
+    /// What can be done now: with `reads_folder` begins to load what is new in it, takes
+    /// up what is loaded, and makes what runs what the records say. Tells whether nothing
+    /// is being loaded and nothing is left to be taken up; `loads` changes until then.
+    async fn step(
+        &self,
+        loads: &mut watch::Receiver<Loads>,
+        reads_folder: bool,
+    ) -> Result<bool, ReconcileError> {
+        loads.borrow_and_update();
+        if reads_folder {
+            self.0.loader.scan()?;
+        }
+        // Which of two files with one name is first must not depend on which of them takes
+        // longer to compile, when a host starts with both.
+        let adopts = self.plugins().is_scanned() || loads.borrow().is_empty();
         loop {
             let before = self.names();
             self.apply_configuration().await?;
             self.retire_gone();
-            self.adopt().await?;
+            if adopts {
+                self.adopt().await?;
+            }
             let mut slugs: BTreeSet<String> =
                 self.records().await?.into_iter().map(|r| r.slug).collect();
             slugs.extend(
@@ -89,8 +120,13 @@ impl Registry {
             }
         }
         self.report().await?;
-        self.plugins().set_scanned();
-        Ok(())
+        // In this order: what is done in between has changed it.
+        let nothing_more = loads.borrow().is_empty();
+        let done = nothing_more && !loads.has_changed().unwrap_or(false);
+        if done {
+            self.plugins().set_scanned();
+        }
+        Ok(done)
     }
 
     /// Names of the challenges that run.
@@ -291,19 +327,36 @@ impl Registry {
             return;
         }
         let wanted = Some((record.revision, record.digest.clone()));
+        // Looked at in each pass: signatures come and go by themselves.
+        let signed = self.check_signature(record, &record.digest).await;
         if let Some(before) = &before
             && !again
             && before.wanted == wanted
         {
-            let passes = before.reason.as_ref().is_some_and(Rejection::may_pass);
-            if before.state == RunState::Running || !passes {
+            let reason = before.reason.as_ref();
+            let passes = reason.is_some_and(Rejection::may_pass);
+            let is_news = match &signed {
+                Ok(()) => reason.is_some_and(is_about_signatures),
+                Err(rejection) => reason != Some(rejection),
+            };
+            if !is_news && (before.state == RunState::Running || !passes) {
                 return;
             }
         }
         if before.as_ref().is_none_or(|before| before.active.is_none()) {
             plugins.set_running(slug, |running| running.state = RunState::Loading);
         }
-        let prepared = match self.0.loader.load(&record.digest).await {
+        // It is taken up when its file is loaded.
+        if let Some(file) = &file
+            && self.0.loader.is_loading(file, &record.digest)
+        {
+            return;
+        }
+        let loaded = match signed {
+            Ok(()) => self.0.loader.load(&record.digest).await,
+            Err(rejection) => Err(rejection),
+        };
+        let prepared = match loaded {
             Ok(candidate) => self.prepare(record, &candidate).await,
             Err(rejection) => Err(rejection),
         };
@@ -414,6 +467,8 @@ impl Registry {
             return Err(Rejection::new("invalid_name", reason));
         }
         can(record)?;
+        self.check_signature(record, candidate.component.digest())
+            .await?;
         let wanted = Configuration {
             given: &record.spec.given,
             revision: record.revision,

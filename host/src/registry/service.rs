@@ -3,9 +3,10 @@
 use super::audit;
 use super::error::RegistryError;
 use super::gpu::GpuServers;
-use super::oci::Puller;
+use super::oci::OciClient;
 use super::record::Record;
 use super::seal::Seal;
+use super::signature::Signatures;
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::plugins::{Loader, Plugins};
@@ -38,7 +39,8 @@ pub(super) struct Inner {
     pub(super) loader: Loader,
     pub(super) metrics: Arc<Metrics>,
     pub(super) seal: Seal,
-    pub(super) puller: Puller,
+    pub(super) oci: OciClient,
+    pub(super) signatures: Signatures,
     pub(super) gpu_servers: GpuServers,
     /// One change of what runs at a time, for each challenge.
     pub(super) turns: Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<()>>>>,
@@ -59,7 +61,8 @@ impl Registry {
         metrics: Arc<Metrics>,
     ) -> Result<Self, RegistryError> {
         let seal = Seal::open(&config.registry_key_path())?;
-        let puller = Puller::new(&config.registry, config.plugins.max_bytes)?;
+        let oci = OciClient::new(&config.registry, config.plugins.max_bytes)?;
+        let signatures = Signatures::at(config.data_dir.join("signatures"));
         let gpu_servers = GpuServers::new(store.clone(), seal.clone(), &config.registry);
         Ok(Registry(Arc::new(Inner {
             config,
@@ -67,7 +70,8 @@ impl Registry {
             loader,
             metrics,
             seal,
-            puller,
+            oci,
+            signatures,
             gpu_servers,
             turns: Mutex::default(),
             tags: Mutex::default(),

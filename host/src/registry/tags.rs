@@ -42,12 +42,22 @@ impl Registry {
             tracing::warn!(challenge = slug, reason, "the followed tag is not taken up");
             self.plugins().journal(slug).note(&format!("tag: {reason}"));
         };
-        let manifest = match self.0.puller.resolve(&reference).await {
+        let manifest = match self.0.oci.resolve(&reference).await {
             Ok(manifest) => manifest,
             Err(error) => return refused(error.to_string()),
         };
         let digest = match self.pulled_by(slug, &manifest) {
-            Some(digest) => digest,
+            Some(digest) => {
+                if digest == record.digest {
+                    return;
+                }
+                // It may have been signed meanwhile.
+                let kept = self.keep_signatures(record, &reference, &manifest, &digest);
+                match kept.await {
+                    Ok(()) => digest,
+                    Err(error) => return refused(error.to_string()),
+                }
+            }
             None => match self.fetch(record).await {
                 Ok(fetched) => {
                     let manifest = fetched.manifest.unwrap_or(manifest);
@@ -71,6 +81,7 @@ impl Registry {
             Err(error) => refused(error.to_string()),
         }
     }
+
     /// The component that a manifest was last pulled for, if it is still there: what is
     /// not fit is looked at again, as its record may have been mended.
     fn pulled_by(&self, slug: &str, manifest: &str) -> Option<String> {

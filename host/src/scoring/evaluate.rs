@@ -148,6 +148,7 @@ impl Pipeline {
         if let Runner::Http { .. } = plugin.given.runner {
             return self.submitted_elsewhere(plugin, artifact_digest).await;
         }
+        self.fetch(plugin, artifact_digest).await?;
         let (artifacts, sandbox) = (self.artifacts.clone(), self.sandbox.clone());
         let (metrics, digest) = (Arc::clone(&self.metrics), artifact_digest.to_owned());
         let loaded = tokio::task::spawn_blocking(move || {

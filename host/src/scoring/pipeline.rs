@@ -18,6 +18,7 @@ use crate::config::{Config, Runner};
 use crate::metrics::Metrics;
 use crate::plugins::{ActivePlugin, Plugins};
 use crate::receipts::Signer;
+use crate::registry::oci::{OciClient, OciError};
 use crate::runner::Runners;
 use crate::sandbox::{Capability, Sandbox};
 use crate::store::{
@@ -51,6 +52,9 @@ pub enum PipelineError {
     /// What a receipt names cannot be compressed.
     #[error("a receipt cannot be kept: {0}")]
     Compress(#[from] std::io::Error),
+    /// Registries cannot be asked on this machine.
+    #[error(transparent)]
+    Registries(#[from] OciError),
     /// A task of the host panicked or was stopped.
     #[error("a task of the host ended early: {0}")]
     Task(#[from] tokio::task::JoinError),
@@ -109,6 +113,8 @@ pub struct Pipeline {
     pub(super) ledger: Arc<AtomicU64>,
     /// The plugins that jobs were last queued for, as keys without an artifact.
     active: Arc<Mutex<Option<Vec<JobKey>>>>,
+    /// Where submissions are pulled from.
+    pub(super) registries: Arc<OciClient>,
     /// There are new jobs.
     pub(super) queued: Arc<Notify>,
     /// A job has ended.
@@ -147,7 +153,9 @@ impl Pipeline {
         for (challenge, day) in store.last_days().await? {
             results.set_last_day(&challenge, &day);
         }
+        let registries = Arc::new(super::fetch::client(config)?);
         Ok(Pipeline {
+            registries,
             resources,
             results,
             lease,

@@ -603,6 +603,7 @@ pub(super) fn problem(error: RegistryError) -> Problem {
             let code = match what {
                 "token" => "unknown_token",
                 "secret" => "unknown_secret",
+                "component" => "unknown_component",
                 _ => "unknown_version",
             };
             Problem::missing(code, detail)

@@ -1,13 +1,15 @@
 //! The host's own store of components.
 
 use super::auth::Actor;
+use super::challenges::problem;
 use crate::api::App;
 use crate::api::problem::{Problem, ProblemDetails};
 use crate::artifacts::ArtifactError;
+use crate::registry::signature::Evidence;
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -68,6 +70,54 @@ pub(super) async fn add(
         size: added.size,
     };
     Ok((StatusCode::CREATED, Json(view)))
+}
+
+/// Add a signature to a component in the host's own store
+///
+/// The body is what `proctor plugin sign` or `cosign sign-blob` wrote. Whether it counts,
+/// each challenge's `signed_by` says: it is checked when the component is loaded.
+#[utoipa::path(
+    post,
+    path = "/v1/admin/components/{digest}/signatures",
+    operation_id = "add_signature",
+    tag = "challenges",
+    params(("digest" = String, Path, description = "The component, `sha256:` and 64 hexadecimal digits")),
+    request_body(content = String, content_type = "text/plain", description = "The signature"),
+    responses(
+        (status = 204, description = "It is kept"),
+        (status = 404, body = ProblemDetails, content_type = "application/problem+json",
+            description = "`unknown_component`"),
+        (status = 409, body = ProblemDetails, content_type = "application/problem+json",
+            description = "`too_many_signatures`: a component has at most 32"),
+        (status = 413, body = ProblemDetails, content_type = "application/problem+json",
+            description = "`body_rejected`"),
+        (status = 422, body = ProblemDetails, content_type = "application/problem+json",
+            description = "`bad_signature`: it is none that is understood"),
+    ),
+)]
+pub(super) async fn sign(
+    State(app): State<App>,
+    Path(digest): Path<String>,
+    actor: Actor,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<StatusCode, Problem> {
+    let body =
+        body.map_err(|error| Problem::new(error.status(), "body_rejected", error.body_text()))?;
+    let evidence = Evidence::parse(&body);
+    let evidence =
+        evidence.map_err(|error| Problem::unprocessable("bad_signature", error.to_string()))?;
+    let digest = digest.trim_start_matches("sha256:").to_ascii_lowercase();
+    let added = app.registry().add_signature(&digest, evidence).await;
+    match added.map_err(problem)? {
+        true => {
+            tracing::info!(actor = actor.0, digest, "signature added");
+            Ok(StatusCode::NO_CONTENT)
+        }
+        false => {
+            let detail = "the component has as many signatures as are kept, 32";
+            Err(Problem::conflict("too_many_signatures", detail))
+        }
+    }
 }
 
 /// Tells what a file is that is no component, as the sandbox tells it.

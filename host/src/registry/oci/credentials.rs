@@ -1,6 +1,6 @@
 //! Logins from Docker's configuration file.
 
-use super::PullError;
+use super::OciError;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
@@ -69,13 +69,13 @@ impl DockerConfig {
     ///
     /// # Errors
     ///
-    /// [`PullError::Credentials`]: the file cannot be read, or the login is somewhere
+    /// [`OciError::Credentials`]: the file cannot be read, or the login is somewhere
     /// that is not asked.
-    pub(super) fn login(&self, registry: &str) -> Result<Option<Login>, PullError> {
+    pub(super) fn login(&self, registry: &str) -> Result<Option<Login>, OciError> {
         let Some(path) = &self.0 else {
             return Ok(None);
         };
-        let problem = |reason: String| PullError::Credentials {
+        let problem = |reason: String| OciError::Credentials {
             path: path.clone(),
             reason,
         };
@@ -165,7 +165,7 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    fn login(file: &Value, registry: &str) -> Result<Option<Login>, PullError> {
+    fn login(file: &Value, registry: &str) -> Result<Option<Login>, OciError> {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("config.json");
         fs::write(&path, file.to_string()).unwrap();

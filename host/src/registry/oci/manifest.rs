@@ -1,6 +1,6 @@
 //! What a manifest says of a component.
 
-use super::PullError;
+use super::OciError;
 use serde::Deserialize;
 
 /// Media types of manifests: the two that have layers, and those of indexes, so that a
@@ -48,10 +48,10 @@ pub(super) struct Layer {
 
 impl Layer {
     /// The one Wasm layer of a manifest, JSON.
-    pub(super) fn of(manifest: &[u8]) -> Result<Self, PullError> {
+    pub(super) fn of(manifest: &[u8]) -> Result<Self, OciError> {
         let manifest: Manifest = serde_json::from_slice(manifest)
-            .map_err(|error| PullError::Malformed(format!("the manifest: {error}")))?;
-        let none = |why: &str| Err(PullError::NotAComponent(why.to_owned()));
+            .map_err(|error| OciError::Malformed(format!("the manifest: {error}")))?;
+        let none = |why: &str| Err(OciError::NotAComponent(why.to_owned()));
         if manifest.manifests.is_some() {
             return none("this is an index of manifests: name one of them by digest");
         }
@@ -65,7 +65,7 @@ impl Layer {
         }
         if !is_sha256(&layer.digest) {
             let problem = "the manifest: a digest that is not sha256 in lower case";
-            return Err(PullError::Malformed(problem.into()));
+            return Err(OciError::Malformed(problem.into()));
         }
         Ok(Layer {
             digest: layer.digest.clone(),
