@@ -203,6 +203,22 @@ mod plugin {
         let names = |list: &str| told[list].as_array().unwrap().clone();
         assert!(names("exports").contains(&json!("proctor:challenge/controller@0.1.1")));
         assert!(names("imports").contains(&json!("proctor:challenge/runner@0.1.1")));
+        let runner = json!({
+            "import": "proctor:challenge/runner@0.1.1",
+            "purpose": "runs the submission, task by task",
+            "refused": null,
+        });
+        assert!(names("needs").contains(&runner), "{}", told["needs"]);
+        assert_eq!(told["kind"], "challenge");
+        assert_eq!(told["stamp"]["contract"], "proctor:challenge@0.1.1");
+        let sections = told["sections"].as_object().unwrap().values();
+        let sum: u64 = sections.map(|bytes| bytes.as_u64().unwrap()).sum();
+        assert_eq!(told["size"], sum);
+        let world = told["world"].as_str().unwrap();
+        assert!(
+            world.contains("export proctor:challenge/info@0.1.1;"),
+            "{world}"
+        );
         assert!(told["settings_schema"]["properties"]["tasks"].is_object());
         let ran = run(&mut proctor(&["plugin", "inspect", text(&digits)]));
         assert_eq!(ran.status.code(), Some(0), "{}", ran.stderr);
@@ -219,9 +235,9 @@ mod plugin {
         let bytes = guest_bytes("digits");
         let truncated = world.write("truncated.wasm", &bytes[..bytes.len() / 2]);
         let empty = world.write("empty.wasm", "");
-        let [module, other, solver] =
-            ["core_module", "another_world", "knn"].map(|name| text(&guest(name)).to_owned());
-        for file in [&truncated, &empty, &module, &other, &solver] {
+        let [module, other] =
+            ["core_module", "another_world"].map(|name| text(&guest(name)).to_owned());
+        for file in [&truncated, &empty, &module, &other] {
             let told = inspect(file);
             assert_eq!(told["loads"], false, "{file}: {told}");
             assert_eq!(told["rejected"]["code"], "link_error", "{file}: {told}");
@@ -233,6 +249,48 @@ mod plugin {
         }
         let ran = run(&mut proctor(&["plugin", "inspect", "nowhere.wasm"]));
         ran.assert_refused(&["nowhere.wasm"]);
+    }
+
+    #[test]
+    fn inspect_takes_submissions_and_tells_which_import_is_refused() {
+        let told = inspect(text(&guest("knn")));
+        assert_eq!(told["kind"], "solver");
+        assert_eq!(told["loads"], true, "{told}");
+        assert_eq!(told["stamp"]["contract"], "proctor:solver@0.1.0");
+        let refused = guest("imports_made_up");
+        let ran = run(&mut proctor(&["plugin", "inspect", text(&refused)]));
+        assert_eq!(ran.status.code(), Some(1), "{}", ran.stderr);
+        let line = ran.stdout.lines().find(|line| line.contains("refused:"));
+        let line = line.unwrap();
+        assert!(line.contains("evil:corp/backdoor@1.0.0"), "{line}");
+        assert!(line.contains("this host does not know it"), "{line}");
+        assert!(
+            !ran.stdout.contains('\u{1b}'),
+            "no colours outside of a terminal"
+        );
+    }
+
+    #[test]
+    fn inspect_prints_the_wit() {
+        let ran = run(&mut proctor(&[
+            "plugin",
+            "inspect",
+            text(&guest("knn")),
+            "--wit",
+        ]));
+        assert_eq!(ran.status.code(), Some(0), "{}", ran.stderr);
+        let solve = "export solve: func(task: string) -> result<string, string>;";
+        assert!(ran.stdout.contains(solve), "{}", ran.stdout);
+        let digits = guest("digits");
+        let told = run(&mut proctor(&[
+            "plugin",
+            "inspect",
+            text(&digits),
+            "--wit",
+            "--json",
+        ]));
+        let wit = told.json()["wit"].as_str().unwrap().to_owned();
+        assert!(wit.contains("record scoring-log {"), "{wit}");
     }
 
     fn evaluate(solver: &str, more: &[&str]) -> crate::support::Ran {

@@ -12,6 +12,7 @@ mod admin_attacks;
 mod admin_cli;
 mod api;
 mod attacks;
+mod authors;
 mod chain;
 mod cli;
 mod commits;
@@ -24,6 +25,8 @@ mod guards;
 mod http;
 mod keep;
 mod metrics;
+#[path = "../../host/tests/oci_registry/server.rs"]
+mod oci_server;
 mod openapi_fuzz;
 mod operator;
 mod organic;

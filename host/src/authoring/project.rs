@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Name of the file that makes a directory a project.
-pub const FILE: &str = "project.toml";
+const FILE: &str = "project.toml";
 /// Where components are put, below the project's directory.
 const BUILT: &str = "dist";
 /// Where cases are, below the project's directory.
@@ -29,6 +29,15 @@ pub enum Language {
 impl Language {
     /// Every language.
     pub const ALL: [Language; 3] = [Language::Rust, Language::Python, Language::Js];
+
+    /// Where a new project has its SDK, relative to the project.
+    pub(super) fn vendored_sdk(self) -> &'static str {
+        match self {
+            Language::Rust | Language::Js => "vendor/proctor-sdk",
+            // The name of a package in Python.
+            Language::Python => "vendor/proctor_sdk",
+        }
+    }
 
     /// The name in `project.toml` and on the command line.
     pub fn name(self) -> &'static str {
@@ -59,6 +68,8 @@ pub struct Project {
     pub challenge: Option<ChallengeTarget>,
     /// Its submissions, by name.
     pub solvers: BTreeMap<String, SolverTarget>,
+    /// The directory of the SDK that it is built with.
+    pub sdk: PathBuf,
 }
 
 /// The challenge of a project.
@@ -91,6 +102,9 @@ struct Raw {
     challenge: Option<ChallengeTarget>,
     #[serde(default)]
     solvers: BTreeMap<String, SolverTarget>,
+    /// Where the SDK is, relative to the project. Default: `vendor/…`, where
+    /// `proctor plugin new` puts it.
+    sdk: Option<PathBuf>,
 }
 
 fn capabilities<'de, D: serde::Deserializer<'de>>(
@@ -215,7 +229,16 @@ impl Project {
             }
             _ => {}
         }
+        let sdk = match &raw.sdk {
+            Some(sdk) if !root.join(sdk).is_dir() => {
+                let sdk = sdk.display();
+                return Err(invalid(format!("sdk: there is no directory {sdk}")));
+            }
+            Some(sdk) => root.join(sdk),
+            None => root.join(raw.language.vendored_sdk()),
+        };
         Ok(Project {
+            sdk,
             root: root.to_owned(),
             name: raw.name,
             language: raw.language,
@@ -294,6 +317,7 @@ mod tests {
         let wanted = [Capability::Scoring, Capability::GetWeights];
         assert_eq!(challenge.capabilities, wanted.into());
         assert!(project.built("adder").ends_with("dist/adder.wasm"));
+        assert!(project.sdk.ends_with("vendor/proctor_sdk"));
         let error = project.solver("other").unwrap_err().to_string();
         assert!(error.contains("there are adder"), "{error}");
     }
@@ -323,6 +347,10 @@ mod tests {
             (
                 "name = \"a\"\nlanguage = \"rust\"\nother = 1\n[challenge]\nsource = \"a\"",
                 "other",
+            ),
+            (
+                "name = \"a\"\nlanguage = \"rust\"\nsdk = \"sdk/none\"\n[challenge]\nsource = \"a\"",
+                "no directory sdk/none",
             ),
         ] {
             let error = open(text).unwrap_err();

@@ -4,10 +4,12 @@ mod bench;
 mod build;
 mod inspect;
 mod new;
+mod oci;
 mod pull;
 mod push;
 mod replay;
 mod run;
+mod sign;
 mod test;
 mod watch;
 
@@ -38,7 +40,11 @@ pub(super) enum Plugin {
     /// what was recorded: settings, seed, time, limits, and the host's answers; for other
     /// tasks the submission is run.
     Replay(replay::Replay),
-    /// Put a component into an OCI registry, as a Wasm artifact.
+    /// Sign a component, for hosts that want it signed (`signed_by`).
+    Sign(sign::Sign),
+    /// Put a component into an OCI registry, as a Wasm artifact, and print its reference
+    /// by digest: what a challenge's record names, or a commit if it is a solver. With
+    /// --key or --wallet.name it is signed as well.
     Push(push::Push),
     /// Get a component from an OCI registry.
     Pull(pull::Pull),
@@ -55,6 +61,7 @@ impl Plugin {
             Plugin::Inspect(command) => command.run(),
             Plugin::Run(command) => command.run(),
             Plugin::Replay(command) => command.run(),
+            Plugin::Sign(command) => command.run(),
             Plugin::Push(command) => command.run(),
             Plugin::Pull(command) => command.run(),
         }

@@ -1,13 +1,19 @@
 //! `proctor plugin new`.
 
+use crate::authoring::Kind;
+use crate::cli::author::new;
 use clap::Args;
 use std::process::ExitCode;
 
+/// See [`Plugin`](super::Plugin).
 #[derive(Debug, Args)]
-pub(in crate::cli) struct New {}
+pub(in crate::cli) struct New {
+    #[command(flatten)]
+    new: new::New,
+}
 
 impl New {
     pub(in crate::cli) fn run(self) -> anyhow::Result<ExitCode> {
-        anyhow::bail!("not there yet")
+        self.new.run(Kind::Plugin)
     }
 }

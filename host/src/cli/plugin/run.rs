@@ -1,35 +1,44 @@
 //! `proctor plugin run`.
 
-use super::super::author::{load, read};
+use super::super::author::read;
 use super::super::table::table;
+use super::super::terminal::{BAD, GOOD, Step, styled};
 use super::super::{ConfigArgs, author, print_json, runtime};
+use super::test::target::{Chosen, challenge, submission};
+use crate::authoring::cases::compiling;
+use crate::authoring::evaluate::{Attempt, Evaluation, Subject};
 use crate::config::Config;
-use crate::plugins::grants;
-use crate::sandbox::types::{Commit, Evaluated, Miner, ScoringLog, Submission, Verdict};
+use crate::sandbox::types::Submission;
 use crate::sandbox::{
-    CallContext, CallReport, PluginCall, PluginError, Sandbox, SettingsProblem, SolveRecord,
-    SolverComponent, Submitted, sha256_hex,
+    PluginError, Sandbox, SettingsProblem, SolverComponent, Submitted, sha256_hex,
 };
+use anstream::{print, println};
 use anyhow::Context;
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Run {
-    /// The challenge's component.
-    file: PathBuf,
+    /// The challenge's component. Default: that of the project, which is built first.
+    file: Option<PathBuf>,
     /// The submission's component.
     #[arg(long, value_name = "FILE")]
-    artifact: PathBuf,
+    artifact: Option<PathBuf>,
+    /// The project's solver that is submitted. Default: the only one.
+    #[arg(long, value_name = "NAME", conflicts_with = "artifact")]
+    solver: Option<String>,
     /// What the tasks are drawn by.
     #[arg(long, default_value_t = 0)]
     seed: u64,
     /// The challenge's settings, JSON. Default: those of the configuration.
     #[arg(long, value_name = "JSON")]
     settings: Option<String>,
+    /// Take the project's components as they are.
+    #[arg(long)]
+    no_build: bool,
     /// Print everything as JSON, tasks and solutions included.
     #[arg(long)]
     json: bool,
@@ -39,53 +48,65 @@ pub(in crate::cli) struct Run {
 
 impl Run {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        // Not the volumes of a host that may be running.
-        let scratch = tempfile::tempdir()?;
-        let sandbox = author::sandbox()?;
-        let call = Call {
-            seed: self.seed,
-            settings: self.settings,
-            config: self.config.load()?,
-            scratch: scratch.path(),
+        let chosen = Chosen {
+            solver: self.solver.as_deref(),
+            build: !self.no_build,
         };
-        runtime()?.block_on(call.run(&sandbox, &self.file, &self.artifact, self.json))
+        let file = challenge(self.file.as_deref(), &chosen)?;
+        let artifact = submission(self.artifact.as_deref(), &chosen)?;
+        let sandbox = author::sandbox()?;
+        let config = self.config.load()?;
+        let evaluation = runtime()?.block_on(async {
+            let subject = Subject::open(&sandbox, &file, &config).await?;
+            let settings = self.settings.as_deref();
+            subject
+                .evaluate_file(&sandbox, &artifact, settings, self.seed)
+                .await
+        })?;
+        match self.json {
+            true => print_json(&evaluation.as_json())?,
+            false => evaluation.print(),
+        }
+        Ok(match &evaluation.result {
+            Ok(_) => ExitCode::SUCCESS,
+            Err(_) => ExitCode::FAILURE,
+        })
     }
 }
 
-struct Call<'a> {
-    seed: u64,
-    settings: Option<String>,
-    config: Config,
-    scratch: &'a Path,
-}
-
-impl Call<'_> {
-    async fn run(
-        &self,
+impl Subject {
+    /// Loads the challenge of a file, and says so while it takes long.
+    pub(in crate::cli) async fn open(
         sandbox: &Sandbox,
         file: &Path,
+        config: &Config,
+    ) -> anyhow::Result<Self> {
+        let bytes = read(file)?;
+        let _step = Step::begin(compiling(file, bytes.len()));
+        Subject::load(sandbox, &bytes, config)
+            .await
+            .with_context(|| format!("{} cannot be loaded", file.display()))
+    }
+
+    /// Evaluates and judges the submission of a file. Without `settings` they are those of
+    /// the configuration.
+    pub(in crate::cli) async fn evaluate_file(
+        &self,
+        sandbox: &Sandbox,
         artifact: &Path,
-        as_json: bool,
-    ) -> anyhow::Result<ExitCode> {
-        let (component, description) = load(sandbox, &read(file)?)
-            .await
-            .with_context(|| format!("{} cannot be loaded", file.display()))?;
-        let challenge = self.config.challenge(&description.name);
-        let settings = match &self.settings {
-            Some(settings) => settings.clone(),
-            None => serde_json::to_string(&challenge.settings)?,
+        settings: Option<&str>,
+        seed: u64,
+    ) -> anyhow::Result<Evaluation> {
+        // Not the volumes of a host that may be running.
+        let scratch = tempfile::tempdir()?;
+        let grants = self.grants(scratch.path())?;
+        let source = match settings {
+            Some(_) => "--settings".to_owned(),
+            None => format!("challenges.{}.settings", self.description.name),
         };
-        let (limits, solver_limits) = (challenge.limits, challenge.solver.limits());
-        let grants = grants(self.scratch, &description.name, &challenge)?;
-        let problems = component
-            .validate_settings(sandbox, PluginCall::bare(&limits), &settings)
-            .await
-            .result?;
+        let settings = settings.map_or_else(|| self.settings(), str::to_owned);
+        let problems = self.settings_problems(sandbox, &settings).await?;
         if let Some(SettingsProblem { path, message }) = problems.first() {
-            let source = match &self.settings {
-                Some(_) => "--settings".to_owned(),
-                None => format!("challenges.{}.settings", description.name),
-            };
             let path = if path.is_empty() {
                 path.clone()
             } else {
@@ -94,133 +115,109 @@ impl Call<'_> {
             anyhow::bail!("{source}: {path}{message}");
         }
         let bytes = read(artifact)?;
-        let submission = Submission {
-            digest: sha256_hex(&bytes),
-        };
-        let submitted = Submitted {
-            solver: SolverComponent::load(sandbox, &bytes).map(|(solver, _)| solver.into()),
-            limits: solver_limits,
-        };
-        let call = PluginCall {
-            context: CallContext {
-                settings: settings.into(),
-                seed: self.seed,
-                now: 0.0,
+        let step = Step::begin(compiling(artifact, bytes.len()));
+        let solver = SolverComponent::load(sandbox, &bytes).map(|(solver, _)| solver.into());
+        drop(step);
+        let attempt = Attempt {
+            settings: settings.into(),
+            seed,
+            now: 0.0,
+            submission: Submission {
+                digest: sha256_hex(&bytes),
             },
-            limits: &limits,
-            grants: &grants,
-            submitted: Some(Arc::new(submitted)),
-            journal: None,
-            tape: None,
+            submitted: Arc::new(Submitted {
+                solver,
+                limits: self.given.solver.limits(),
+            }),
         };
-        let (called, solves) = component
-            .evaluate(sandbox, call.clone(), &submission, &[])
-            .await;
-        let report = called.report;
-        let logs = match called.result {
-            Ok(logs) => logs,
-            Err(error) => return failed(&error, &report, as_json),
-        };
-        let evaluated = Evaluated {
-            commit: Commit {
-                miner: Miner {
-                    uid: 1,
-                    hotkey: "local".into(),
-                    coldkey: None,
-                    axon_ip: None,
-                },
-                committed_at: 0.0,
-                submission,
-            },
-            scoring_logs: logs.clone(),
-            comparisons: Vec::new(),
-        };
-        let call = PluginCall {
-            submitted: None,
-            ..call
-        };
-        let judged = component.judge(sandbox, call, &evaluated).await;
-        match judged.result {
-            Ok(verdict) => {
-                print_run(&logs, &solves, &verdict, &report, as_json)?;
-                Ok(ExitCode::SUCCESS)
+        let _step = Step::begin("evaluating");
+        Ok(self.evaluate(sandbox, &attempt, &grants).await)
+    }
+}
+
+impl Evaluation {
+    /// What an evaluation came to. The same call gives the same document: it has no times.
+    pub(in crate::cli) fn as_json(&self) -> Value {
+        let report = self.report();
+        let verdict = match &self.result {
+            Ok(verdict) => verdict,
+            Err(error) => {
+                return json!({
+                    "outcome": error.outcome.code(),
+                    "blame": error.blame,
+                    "message": error.message,
+                    "frames": error.frames,
+                    "fuel": report.fuel,
+                    "log": report.log,
+                });
             }
-            Err(error) => failed(&error, &judged.report, as_json),
-        }
-    }
-}
-
-fn failed(error: &PluginError, report: &CallReport, as_json: bool) -> anyhow::Result<ExitCode> {
-    if as_json {
-        print_json(&json!({
-            "outcome": error.outcome.code(),
-            "blame": error.blame,
-            "message": error.message,
-            "frames": error.frames,
-            "fuel": report.fuel,
-            "log": report.log,
-        }))?;
-    } else {
-        println!("{error}");
-        for frame in &error.frames {
-            println!("  at {frame}");
-        }
-        print!("{}", report.log);
-    }
-    Ok(ExitCode::FAILURE)
-}
-
-fn print_run(
-    logs: &[ScoringLog],
-    solves: &[SolveRecord],
-    verdict: &Verdict,
-    report: &CallReport,
-    as_json: bool,
-) -> anyhow::Result<()> {
-    let solver_fuel: u64 = solves.iter().map(|solve| solve.fuel).sum();
-    if as_json {
-        return print_json(&json!({
+        };
+        json!({
             "outcome": "ok",
             "verdict": verdict,
-            "scoring_logs": logs,
-            "solves": solves
+            "scoring_logs": self.logs,
+            "solves": self
+                .solves
                 .iter()
                 .map(|solve| json!({"outcome": solve.outcome.code(), "fuel": solve.fuel}))
                 .collect::<Vec<_>>(),
             "fuel": report.fuel,
             "memory_bytes": report.memory_bytes,
             "log": report.log,
-        }));
-    }
-    let rows: Vec<_> = logs
-        .iter()
-        .enumerate()
-        .map(|(index, log)| {
-            let solve = solves.get(index);
-            vec![
-                index.to_string(),
-                format!("{:.4}", log.score),
-                solve.map_or_else(String::new, |solve| solve.fuel.to_string()),
-                log.error.clone().unwrap_or_default(),
-            ]
         })
-        .collect();
-    print!(
-        "{}",
-        table(
-            &["task", "score", "solver fuel", "error"],
-            &[true, true, true, false],
-            &rows
-        )
-    );
-    println!(
-        "score {:.4}, accepted: {}; the challenge used {} fuel and {} KiB, the submission {} fuel, in {:.0?}",
-        verdict.score,
-        if verdict.accepted { "yes" } else { "no" },
-        report.fuel,
-        report.memory_bytes >> 10,
-        solver_fuel,
-        report.elapsed
-    );
-    Ok(())
+    }
+
+    /// Prints what an evaluation came to, for people.
+    pub(in crate::cli) fn print(&self) {
+        let report = self.report();
+        let verdict = match &self.result {
+            Ok(verdict) => verdict,
+            Err(error) => return print_error(error, &report.log),
+        };
+        let rows: Vec<_> = self
+            .logs
+            .iter()
+            .enumerate()
+            .map(|(index, log)| {
+                let solve = self.solves.get(index);
+                vec![
+                    index.to_string(),
+                    format!("{:.4}", log.score),
+                    solve.map_or_else(String::new, |solve| solve.fuel.to_string()),
+                    log.error.clone().unwrap_or_default(),
+                ]
+            })
+            .collect();
+        print!(
+            "{}",
+            table(
+                &["task", "score", "solver fuel", "error"],
+                &[true, true, true, false],
+                &rows
+            )
+        );
+        let accepted = match verdict.accepted {
+            true => styled(GOOD, "yes"),
+            false => styled(BAD, "no"),
+        };
+        println!(
+            "score {:.4}, accepted: {accepted}; the challenge used {} fuel and {} KiB, the submission {} fuel, in {:.0?}",
+            verdict.score,
+            report.fuel,
+            report.memory_bytes >> 10,
+            self.solver_fuel(),
+            report.elapsed
+        );
+        if let Some(reason) = &verdict.reason {
+            println!("the verdict's reason: {reason}");
+        }
+    }
+}
+
+fn print_error(error: &PluginError, log: &str) {
+    println!("{}", styled(BAD, error));
+    for frame in &error.frames {
+        println!("  at {frame}");
+    }
+    print!("{log}");
 }
