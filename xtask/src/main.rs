@@ -12,6 +12,7 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 
 use crate::cargo::Workspace;
+use crate::wit::Wit;
 
 const USAGE: &str = "\
 Usage: cargo xtask COMMAND
@@ -19,8 +20,9 @@ Usage: cargo xtask COMMAND
   demo [ARGS…]      set up, then run `proctor demo ARGS…`
   test [ARGS…]      set up, then run `cargo test --workspace ARGS…`
   plugins           build the example challenges and their solvers into plugins/
-  wit [--publish]   check that published WIT has not changed; with --publish,
-                    record the versions that are not recorded yet";
+  wit               check that published WIT has not changed, and that the SDKs'
+                    copies of it are the same; with --publish, record the versions
+                    that are not recorded yet; with --copy, write the copies";
 
 fn main() -> ExitCode {
     run().unwrap_or_else(|error| {
@@ -43,9 +45,9 @@ fn run() -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Some("wit") => {
-            let publish = args.first().is_some_and(|arg| arg == "--publish");
-            no_more(args.get(usize::from(publish)..).unwrap_or_default())?;
-            wit::run(&Workspace::find()?.root.join("wit"), publish)?;
+            let (what, rest) = Wit::of(&args);
+            no_more(rest)?;
+            wit::run(&Workspace::find()?.root, what)?;
             Ok(ExitCode::SUCCESS)
         }
         Some("help" | "--help" | "-h") => {
