@@ -129,7 +129,17 @@ fn pure_rooms_do_no_io_and_read_no_clock() {
 
 #[test]
 fn lower_rooms_do_not_look_up() {
-    let rooms: [(&str, &[&str]); 10] = [
+    let rooms: [(&str, &[&str]); 11] = [
+        (
+            "authoring",
+            &[
+                "crate::api",
+                "crate::chain",
+                "crate::cli",
+                "crate::scoring",
+                "crate::store",
+            ],
+        ),
         ("bundles", &["crate::api", "crate::cli", "crate::scoring"]),
         (
             "receipts",
