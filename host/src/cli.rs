@@ -29,7 +29,7 @@ mod weights;
 
 use crate::config::{Config, ConfigError, ConfigSource};
 use crate::telemetry::{self, LogFormat};
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -109,9 +109,7 @@ enum Command {
     /// For tests, and for people who try things out.
     #[command(subcommand)]
     Dev(dev::Dev),
-    /// Print what makes a shell complete `proctor`.
     Completions(completions::Completions),
-    /// Write man pages.
     Man(man::Man),
 }
 
@@ -152,7 +150,9 @@ impl ConfigArgs {
 
 /// Runs the command that the process was started with.
 pub fn run() -> ExitCode {
-    let cli = Cli::parse();
+    let matches = Cli::command().get_matches();
+    let json = wants_json(&matches);
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     if let Err(error) = telemetry::start(&cli.log, cli.log_format) {
         eprintln!("error: {error}");
         return ExitCode::from(2);
@@ -185,9 +185,25 @@ pub fn run() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");
-            ExitCode::FAILURE
+            if json {
+                println!("{}", author::error_json(&error));
+            }
+            match error.is::<author::Usage>() {
+                true => ExitCode::from(2),
+                false => ExitCode::FAILURE,
+            }
         }
     }
+}
+
+/// Whether a program reads what comes of a command for authors: it is told in JSON, on one
+/// line, why there is nothing else.
+fn wants_json(matches: &ArgMatches) -> bool {
+    let Some(("plugin" | "solver", matches)) = matches.subcommand() else {
+        return false;
+    };
+    let flag = |matches: &ArgMatches| matches!(matches.try_get_one("json"), Ok(Some(true)));
+    matches.subcommand().is_some_and(|(_, matches)| flag(matches))
 }
 
 /// The runtime of a command that waits for anything.
@@ -201,4 +217,25 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     println!("{}", serde_json::to_string_pretty(value)?);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn authors_commands_tell_errors_to_programs_too() {
+        for (arguments, wanted) in [
+            (&["plugin", "inspect", "a.wasm", "--json"][..], true),
+            (&["plugin", "new", "a", "--lang", "js", "--json"], true),
+            (&["solver", "test", "--json"], true),
+            (&["plugin", "inspect", "a.wasm"], false),
+            (&["artifact", "list", "--json"], false),
+            (&["demo"], false),
+        ] {
+            let arguments = [&["proctor"], arguments].concat();
+            let matches = Cli::command().get_matches_from(&arguments);
+            assert_eq!(wants_json(&matches), wanted, "{arguments:?}");
+        }
+    }
 }

@@ -220,7 +220,7 @@ async fn signatures_are_where_cosign_looks_and_each_key_signs_once() {
     assert_eq!(client.signatures(&tag, manifest).await.unwrap(), []);
     let pem = include_str!("../../tests/fixtures/signing/key.pem");
     let author = SigningKey::from_pem(pem.as_bytes()).unwrap();
-    let alice = SigningKey::Hotkey(Hotkey::from_uri("//Alice").unwrap());
+    let alice = SigningKey::from(Hotkey::from_uri("//Alice").unwrap());
     for (key, signed) in [
         (&author, true),
         (&alice, true),
@@ -236,7 +236,7 @@ async fn signatures_are_where_cosign_looks_and_each_key_signs_once() {
         let key = key.trusted().unwrap();
         assert!(found.iter().any(|evidence| evidence.shows(&key, &digest)));
     }
-    let bob = SigningKey::Hotkey(Hotkey::from_uri("//Bob").unwrap());
+    let bob = SigningKey::from(Hotkey::from_uri("//Bob").unwrap());
     let bob = bob.trusted().unwrap();
     assert!(!found.iter().any(|evidence| evidence.shows(&bob, &digest)));
 

@@ -184,7 +184,10 @@ fn failure_text(failure: &SolveFailure) -> String {
         Failure::InvalidOutput => "invalid_output",
         Failure::LinkError => "link_error",
     };
-    format!("{code}: {}", failure.message)
+    match failure.message.as_str() {
+        "" => code.to_owned(),
+        message => format!("{code}: {message}"),
+    }
 }
 
 /// The capability `comparison`.

@@ -83,6 +83,8 @@ class Similarity(Challenge):
         if len(source) > self.settings.max_source:
             raise InvalidSolution(f"more than {self.settings.max_source} characters")
         try:
+            if similarity.length(source) > similarity.MAX_TOKENS:
+                raise InvalidSolution(f"more than {similarity.MAX_TOKENS} tokens")
             program = rules.parse(source, sessions.FEATURES)
             return accuracy(program, self.hidden)
         except rules.RuleError as error:

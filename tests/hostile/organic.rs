@@ -417,17 +417,29 @@ fn renamed(from: &str, to: &str) -> Vec<u8> {
 
 #[test]
 fn an_interface_of_a_wrong_shape_does_not_link() {
-    for (from, to, why) in [
-        ("synthesize", "synthesise", "no function synthesize"),
-        ("validator-permit", "validator-permut", "the type of admit"),
-        ("latency", "latenzy", "the type of reward"),
-        ("organic@0.1.1", "organic@0.9.1", ""),
+    let interface = "exports proctor:challenge/organic@";
+    for (from, to, parts) in [
+        (
+            "synthesize",
+            "synthesise",
+            [interface, "no function synthesize"],
+        ),
+        (
+            "validator-permit",
+            "validator-permut",
+            [interface, "the type of admit"],
+        ),
+        ("latency", "latenzy", [interface, "the type of reward"]),
+        (
+            "organic@0.1.1",
+            "organic@0.9.1",
+            ["built for proctor:challenge 0.9", "takes 0.1"],
+        ),
     ] {
         let error = PluginComponent::load(&WORLD.sandbox, &renamed(from, to)).unwrap_err();
         let told = (error.outcome, error.blame);
         assert_eq!(told, (Outcome::LinkError, Blame::Plugin), "{from}: {error}");
-        let interface = "exports proctor:challenge/organic@";
-        for part in [interface, why] {
+        for part in parts {
             assert!(error.message.contains(part), "{from}: {}", error.message);
         }
     }

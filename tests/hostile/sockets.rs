@@ -14,7 +14,7 @@ static CHALLENGE: LazyLock<PluginComponent> =
 /// What comes of a scored call: its outcome, and what the guest says that it saw.
 async fn scored(act: &str) -> (Outcome, String) {
     let (limits, nothing) = (Limits::default(), Grants::default());
-    let call = call(json!(act), &limits, &nothing);
+    let call = call(json!({"reach": act}), &limits, &nothing);
     let standings = standings();
     let called = CHALLENGE.get_weights(&WORLD.sandbox, call, &standings);
     let error = beside(called).await.result.unwrap_err();
@@ -65,15 +65,15 @@ async fn a_solver_gets_no_further() {
         let solution = seen[at]["solution"].as_str().unwrap();
         assert_refused(&serde_json::from_str(solution).unwrap());
     }
-    assert_eq!(records[2].outcome, Outcome::Trap);
+    assert_eq!(records[2].outcome, Outcome::InvalidOutput);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_handle_that_nobody_was_given_is_a_trap() {
+async fn a_handle_that_nobody_was_given_ends_the_call() {
     for act in ["tcp", "udp", "incoming", "outgoing", "lookup"] {
         let (outcome, message) = scored(act).await;
-        assert_eq!(outcome, Outcome::Trap, "{act}: {message}");
-        assert!(message.contains("handle"), "{act}: {message}");
+        assert_eq!(outcome, Outcome::InvalidOutput, "{act}: {message}");
+        assert!(message.contains("unknown handle"), "{act}: {message}");
     }
 }
 

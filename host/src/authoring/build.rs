@@ -2,6 +2,7 @@
 
 mod job;
 mod js;
+mod kept;
 mod python;
 mod rust;
 mod stamp;
@@ -10,13 +11,13 @@ mod tool;
 use super::project::{Language, Project, ProjectError};
 use crate::sandbox::sha256_hex;
 use job::{Job, Kind};
+pub(super) use python::VERSION as COMPONENTIZE_PY;
 use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process;
 use std::time::{Duration, Instant};
-pub(super) use python::VERSION as COMPONENTIZE_PY;
 use tool::{find_tool, output_of, run_tool};
 
 /// The version of componentize-js that new projects ask for, and that is tested.

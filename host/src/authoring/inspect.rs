@@ -1,5 +1,6 @@
 //! What a component is made of: its WIT, its size by section, and what made it.
 
+use crate::sandbox::contract::MAX_DEPTH;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use wasmparser::{Encoding, KnownCustom, Parser, Payload};
@@ -105,6 +106,10 @@ impl Anatomy {
         let mut parts = Parts::default();
         for payload in Parser::new(0).parse_all(bytes) {
             parts.take(payload.map_err(malformed)?);
+            if parts.open.len() > MAX_DEPTH {
+                let text = format!("components nest more than {MAX_DEPTH} levels deep");
+                return Err(NotAComponent::Damaged(text));
+            }
         }
         let (world, wit) = wit(bytes)?;
         let total = bytes.len() as u64;

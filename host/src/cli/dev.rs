@@ -1,9 +1,11 @@
 //! `proctor dev`.
 
+mod commit;
 mod miners;
 
 use super::runtime;
 use clap::{Args, Subcommand};
+use commit::Commit;
 use miners::Miners;
 use proctor_dev_storage::{Clock, FakeStorage, Options};
 use std::net::SocketAddr;
@@ -16,6 +18,8 @@ use tokio::signal::unix::{SignalKind, signal};
 pub(super) enum Dev {
     /// Serve a fake of the storage service, until SIGINT or SIGTERM.
     Storage(Storage),
+    /// Print what a validator publishes of a miner's commit, for `proctor ingest`.
+    Commit(Commit),
     /// Serve miners for organic scoring, until SIGINT or SIGTERM.
     ///
     /// They listen on 127.0.0.1 and complete texts, as the example plugin `completion`
@@ -29,6 +33,7 @@ impl Dev {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         match self {
             Dev::Storage(command) => command.run(),
+            Dev::Commit(command) => command.run(),
             Dev::Miners(command) => command.run(),
         }
     }

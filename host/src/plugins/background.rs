@@ -40,6 +40,7 @@ pub(super) struct Background {
     loads: Arc<watch::Sender<Loads>>,
     large: Arc<Semaphore>,
     small: Arc<Semaphore>,
+    describing: Arc<Semaphore>,
 }
 
 impl Default for Background {
@@ -48,6 +49,7 @@ impl Default for Background {
             loads: Arc::default(),
             large: Arc::new(Semaphore::new(LARGE_PLACES)),
             small: Arc::new(Semaphore::new(SMALL_PLACES)),
+            describing: Arc::new(Semaphore::new(1)),
         }
     }
 }
@@ -100,6 +102,12 @@ impl Background {
             &self.small
         };
         places.acquire().await.ok()
+    }
+
+    /// Waits for the turn of a file's component to tell what it is. One at a time: those
+    /// that never come back must not take the places of what is scored.
+    pub(super) async fn turn_to_tell(&self) -> Option<SemaphorePermit<'_>> {
+        self.describing.acquire().await.ok()
     }
 }
 

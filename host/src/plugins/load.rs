@@ -263,6 +263,7 @@ impl Loader {
         let begins = || reach(PluginState::Compiling);
         let component = self.link(bytes, path.display(), begins).await?;
         reach(PluginState::Linked);
+        let _turn = self.background.turn_to_tell().await;
         self.describe(component).await.map(Some)
     }
 

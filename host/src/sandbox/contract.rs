@@ -15,6 +15,13 @@ use wasmparser::{Encoding, Parser, Payload};
 pub const SECTION: &str = "proctor:sdk";
 /// The most bytes of a stamp.
 const MAX_BYTES: usize = 4096;
+/// The most stamps of a component: one for each part that was linked.
+const MAX_STAMPS: usize = 64;
+/// The most imports, and exports, that are looked at.
+const MAX_NAMES: usize = 1000;
+/// How deep components and modules may nest. To read them takes time that grows with the
+/// square.
+pub(crate) const MAX_DEPTH: usize = 100;
 
 /// What an SDK says of the component that it made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -147,6 +154,9 @@ impl Contract {
     /// Why not, and what to do.
     pub(super) fn check(&self, bytes: &[u8]) -> Result<(), String> {
         let found = Found::in_component(bytes);
+        if !found.is_whole {
+            return Ok(());
+        }
         let stamps = found.stamps?;
         let contracts = stamps.iter().map(|stamp| stamp.contract.as_str());
         let stamped: Vec<(&str, &str)> = contracts.filter_map(|c| c.split_once('@')).collect();
@@ -204,8 +214,8 @@ impl Contract {
         let of_ours = contracts.iter().find(|c| c.package == package);
         let is = of_ours.map_or("something else", |contract| contract.is);
         format!(
-            "{is} (built for {package} {version}), not {} ({}): a component for another world",
-            self.is, self.package
+            "not a {} component: it is {is}, built for another world, {package} {version}",
+            self.package
         )
     }
 }
@@ -224,44 +234,69 @@ pub(super) struct Found {
     pub(super) imports: Vec<String>,
     /// Names of what it exports.
     pub(super) exports: Vec<String>,
+    /// Whether it could be read to its end, which says nothing of what is in its modules.
+    is_whole: bool,
 }
 
 impl Found {
     pub(super) fn in_component(bytes: &[u8]) -> Found {
-        let mut stamps: Vec<(usize, &[u8])> = Vec::new();
+        let mut stamps: Result<Vec<(usize, Stamp)>, String> = Ok(Vec::new());
         let (mut imports, mut exports) = (Vec::new(), Vec::new());
         let mut depth = 0_usize;
-        // What is malformed, compiling says.
-        for payload in Parser::new(0).parse_all(bytes).map_while(Result::ok) {
+        let mut is_whole = true;
+        for payload in Parser::new(0).parse_all(bytes) {
+            // What is malformed, compiling says.
+            let Ok(payload) = payload else {
+                is_whole = false;
+                break;
+            };
             match payload {
-                // A module on its own is no component.
+                // A module by itself is no component.
                 Payload::Version {
                     encoding: Encoding::Module,
                     ..
                 } if depth == 0 => break,
-                Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+                Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => {
+                    depth += 1;
+                    if depth > MAX_DEPTH {
+                        stamps = Err(format!("components nest more than {MAX_DEPTH} levels deep"));
+                    }
+                }
                 Payload::End(_) => depth = depth.saturating_sub(1),
                 Payload::CustomSection(section) if section.name() == SECTION => {
-                    stamps.push((depth, section.data()));
+                    stamps = stamps.and_then(|mut stamps| {
+                        stamps.extend(read(section.data())?.into_iter().map(|s| (depth, s)));
+                        match stamps.len() {
+                            0..=MAX_STAMPS => Ok(stamps),
+                            _ => Err(format!("it has more than {MAX_STAMPS} stamps `{SECTION}`")),
+                        }
+                    });
                 }
                 Payload::ComponentImportSection(section) if depth == 0 => {
                     let found = section.into_iter().map_while(Result::ok);
+                    let found = found.take(MAX_NAMES.saturating_sub(imports.len()));
                     imports.extend(found.map(|import| import.name.name.to_owned()));
                 }
                 Payload::ComponentExportSection(section) if depth == 0 => {
                     let found = section.into_iter().map_while(Result::ok);
+                    let found = found.take(MAX_NAMES.saturating_sub(exports.len()));
                     exports.extend(found.map(|export| export.name.name.to_owned()));
                 }
                 _ => {}
             }
+            // Whoever made it may have made it so that reading it takes long.
+            if stamps.is_err() {
+                break;
+            }
         }
-        stamps.sort_by_key(|(depth, _)| *depth);
-        let stamps = stamps.into_iter().map(|(_, data)| read(data));
-        let stamps = stamps.collect::<Result<Vec<_>, _>>();
         Found {
-            stamps: stamps.map(|lists| lists.concat()),
+            stamps: stamps.map(|mut stamps| {
+                stamps.sort_by_key(|(depth, _)| *depth);
+                stamps.into_iter().map(|(_, stamp)| stamp).collect()
+            }),
             imports,
             exports,
+            is_whole,
         }
     }
 }

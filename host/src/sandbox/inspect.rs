@@ -160,37 +160,45 @@ const OFFERED: [(&str, For, &str); 24] = [
     ),
 ];
 
-/// What to do about imports that no host has, by the first part that fits.
-const INSTEAD: [(&str, &str); 8] = [
+/// What to do about imports that are refused, by the first beginning that fits; with whom it
+/// is about, if not about all.
+const INSTEAD: [(&str, Option<ComponentKind>, &str); 8] = [
     (
         "wasi:http/",
+        Some(ComponentKind::Solver),
         "a submission has no network: solve the task with what is in the component",
     ),
     (
         "proctor:challenge/",
+        Some(ComponentKind::Solver),
         "only a challenge gets it: a submission exports `solve` and imports WASI alone",
     ),
     (
         "proctor:",
+        None,
         "the contract has no such interface: look at the version of the SDK",
     ),
-    ("wasi:logging/", "print instead: it goes to the log"),
+    ("wasi:logging/", None, "print instead: it goes to the log"),
     (
         "wasi:config/",
+        None,
         "a challenge gets its settings from proctor:challenge/context",
     ),
     (
         "wasi:keyvalue/",
+        None,
         "a challenge can keep data with proctor:challenge/database",
     ),
     (
         "wasi:nn/",
+        None,
         "put the model into the component, with a library that runs it on the processor",
     ),
     (
         "wasi:",
-        "this host offers the parts of WASI 0.2 that the other imports name: leave out what \
-         needs it",
+        None,
+        "of WASI 0.2 this host has cli, clocks, filesystem, http, io, random and sockets: leave \
+         out what needs more",
     ),
 ];
 
@@ -216,11 +224,13 @@ fn need(import: String, kind: ComponentKind) -> Need {
              wasm32-wasip2"
         )),
         (None, _) => {
-            let advice = INSTEAD.iter().find(|(of, _)| name.starts_with(of));
+            let is_about = |of: &Option<ComponentKind>| of.is_none_or(|of| of == kind);
+            let mut advice = INSTEAD.iter().filter(|(_, of, _)| is_about(of));
+            let advice = advice.find(|(of, ..)| name.starts_with(of));
             let advice = advice.map_or(
                 "this host does not know it: compose the component with one that has it, or leave \
                  out what needs it",
-                |(_, advice)| *advice,
+                |(.., advice)| *advice,
             );
             Some(advice.to_owned())
         }
@@ -275,7 +285,7 @@ mod tests {
         assert!(advice(challenge("proctor:challenge/gpu@0.1.1")).contains("no such interface"));
         assert!(advice(challenge("wasi:io/poll@0.3.0")).contains("WASI 0.2, and not 0.3.0"));
         assert!(advice(challenge("wasi:nn/graph@0.2.0")).contains("model"));
-        assert!(advice(challenge("wasi:threads/x@0.2.0")).contains("parts of WASI"));
+        assert!(advice(challenge("wasi:threads/x@0.2.0")).contains("of WASI 0.2 this host has"));
         assert!(advice(challenge("evil:corp/backdoor")).contains("compose"));
         let newer = advice(challenge("proctor:challenge/context@0.3.0"));
         assert!(

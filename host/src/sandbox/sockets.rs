@@ -5,16 +5,13 @@
 //! ours, and refuses; the host has no way from there to its own network. The functions
 //! of sockets are WASI's, for their types: nobody gets a socket to call them with.
 
-use super::state::State;
+use super::state::{Denied, State};
 use wasmtime::StoreContextMut;
-use wasmtime::component::{Linker, Resource};
-use wasmtime_wasi::p2::Network;
-use wasmtime_wasi::p2::bindings::sockets::network::{ErrorCode, IpAddressFamily};
-use wasmtime_wasi::p2::bindings::sockets::{instance_network, ip_name_lookup, network, tcp, udp};
-use wasmtime_wasi::p2::{TcpSocket, UdpSocket};
+use wasmtime::component::{Linker, Resource, ResourceType};
+use wasmtime_wasi::p2::bindings::sockets::network::{ErrorCode, IpAddress, IpAddressFamily};
+use wasmtime_wasi::p2::bindings::sockets::{instance_network, network, tcp, udp};
+use wasmtime_wasi::p2::{DynPollable, Network, TcpSocket, UdpSocket};
 use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsView};
-
-use ip_name_lookup::ResolveAddressStream;
 
 /// Adds every interface of `wasi:sockets`. Each refuses at once, and the same in every
 /// run.
@@ -27,25 +24,38 @@ pub(super) fn add_to_linker(l: &mut Linker<State>) -> wasmtime::Result<()> {
     network::add_to_linker::<_, WasiSockets>(l, &options, State::sockets)?;
     tcp::add_to_linker::<_, WasiSockets>(l, State::sockets)?;
     udp::add_to_linker::<_, WasiSockets>(l, State::sockets)?;
-    ip_name_lookup::add_to_linker::<_, WasiSockets>(l, State::sockets)?;
 
     // The versions stand for every 0.2.
     l.instance("wasi:sockets/tcp-create-socket@0.2.0")?
         .func_wrap("create-tcp-socket", refuse::<Family, TcpSocket>)?;
     l.instance("wasi:sockets/udp-create-socket@0.2.0")?
         .func_wrap("create-udp-socket", refuse::<Family, UdpSocket>)?;
-    // Ours in place of the one that is there.
-    l.allow_shadowing(true);
-    l.instance("wasi:sockets/ip-name-lookup@0.2.0")?
-        .func_wrap("resolve-addresses", refuse::<Lookup, ResolveAddressStream>)?;
-    l.allow_shadowing(false);
-    Ok(())
+    let mut lookup = l.instance("wasi:sockets/ip-name-lookup@0.2.0")?;
+    let stream = ResourceType::host::<Lookup>();
+    lookup.resource("resolve-address-stream", stream, |_, _| Ok(()))?;
+    lookup.func_wrap("resolve-addresses", refuse::<Name, Lookup>)?;
+    lookup.func_wrap(
+        "[method]resolve-address-stream.resolve-next-address",
+        deny::<Result<Option<IpAddress>, ErrorCode>>,
+    )?;
+    lookup.func_wrap(
+        "[method]resolve-address-stream.subscribe",
+        deny::<Resource<DynPollable>>,
+    )
 }
 
+/// What would look up a name. There is none.
+struct Lookup;
+
 type Family = (IpAddressFamily,);
-type Lookup = (Resource<Network>, String);
+type Name = (Resource<Network>, String);
 type Refused<T> = Result<Resource<T>, ErrorCode>;
 
 fn refuse<P, T: 'static>(_: StoreContextMut<'_, State>, _: P) -> wasmtime::Result<(Refused<T>,)> {
     Ok((Err(ErrorCode::AccessDenied),))
+}
+
+/// What can only be called with what nobody has.
+fn deny<T>(_: StoreContextMut<'_, State>, _: (Resource<Lookup>,)) -> wasmtime::Result<(T,)> {
+    Err(Denied("there are no sockets".into()).into())
 }

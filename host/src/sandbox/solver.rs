@@ -2,6 +2,7 @@
 
 use super::bindings::solver::SolverPre;
 use super::call::{CallContext, Called};
+use super::check::is_json;
 use super::compile_cache::CacheUse;
 use super::contract;
 use super::engine::Sandbox;
@@ -76,12 +77,10 @@ impl SolverComponent {
             })
             .await;
         let mut called = called.and_then(|answer| match answer {
-            Ok(solution) if serde_json::from_str::<serde::de::IgnoredAny>(&solution).is_err() => {
-                Err(PluginError::new(
-                    Outcome::InvalidOutput,
-                    "the solution is not JSON",
-                ))
-            }
+            Ok(solution) if !is_json(&solution) => Err(PluginError::new(
+                Outcome::InvalidOutput,
+                "the solution is not JSON",
+            )),
             Ok(solution) => Ok(solution),
             Err(error) => Err(PluginError::new(Outcome::GuestError, error)),
         });

@@ -1,7 +1,7 @@
 /** What happens for each call of the host, in a component as in a test. */
 
 import { Challenge, now } from './challenge.js';
-import { InvalidSubmission, Refused, Unavailable } from './errors.js';
+import { InvalidSubmission, Refused, SolveFailed, Unavailable, failureText } from './errors.js';
 import { object, problemsText, read } from './field.js';
 import { trace } from './trace.js';
 
@@ -112,7 +112,40 @@ export function readSettings(type, json) {
     return { settings: undefined, problems: [{ path: '', message }] };
   }
   const { value: settings, problems } = read(object(type.settings), value);
-  return { settings, problems: problems.length > 0 ? problems : type.checkSettings(settings) };
+  return { settings, problems: shortened(problems.length > 0 ? problems : checkedSettings(type, settings)) };
+}
+
+/**
+ * What `checkSettings` finds. That it fails is a problem too: the host hears of it.
+ *
+ * @param {typeof Challenge} type
+ * @param {any} settings
+ * @returns {Problem[]}
+ */
+function checkedSettings(type, settings) {
+  /** @type {unknown} */
+  let found;
+  try {
+    found = type.checkSettings(settings);
+  } catch (error) {
+    return [{ path: '', message: `checkSettings failed: ${trace(error).replaceAll(/\n\s*/g, ' ')}` }];
+  }
+  const are = (/** @type {any} */ each) => typeof each?.path === 'string' && typeof each.message === 'string';
+  if (!Array.isArray(found) || !found.every(are)) {
+    return [{ path: '', message: 'checkSettings must return a list of { path, message }, and not be async' }];
+  }
+  return found;
+}
+
+/**
+ * The first 20 problems, and how many more.
+ *
+ * @param {Problem[]} problems
+ * @returns {Problem[]}
+ */
+function shortened(problems) {
+  const more = problems.length - 20;
+  return more > 0 ? [...problems.slice(0, 20), { path: '', message: `… and ${more} more` }] : problems;
 }
 
 /**
@@ -141,6 +174,9 @@ export function called(type, json, context, method, call) {
  * @returns {ChallengeError}
  */
 export function challengeError(thrown) {
+  if (thrown instanceof SolveFailed) {
+    return { tag: 'invalid-submission', val: failureText(thrown) };
+  }
   if (thrown instanceof InvalidSubmission) {
     return { tag: 'invalid-submission', val: thrown.message };
   }

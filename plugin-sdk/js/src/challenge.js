@@ -1,6 +1,12 @@
-import { InvalidSolution, SolveFailed } from './errors.js';
+import { InvalidSolution, SolveFailed, failureText } from './errors.js';
 import { problemsText, read } from './field.js';
 import { EmissionRules, VerdictRules } from './ranking/index.js';
+
+/** How deep an answer may nest, the same as in the other SDKs. */
+const MAX_DEPTH = 128;
+
+/** Most characters of a log's error. */
+const MAX_ERROR = 1000;
 
 /** @import { Context } from './context.js' */
 /** @import { Field, Problem } from './field.js' */
@@ -54,8 +60,12 @@ export class Challenge {
    */
   static solution = undefined;
 
+  /** Most bytes (UTF-8) of a solution. A longer one is not even read, and scores 0. */
+  static maxSolutionBytes = 64 * 1024;
+
   /**
-   * The shape of a task, by which seed tasks are read.
+   * The shape of a task, by which tasks are read: those of `makeTask`, once they are JSON,
+   * and seed tasks.
    *
    * @type {Field<any> | undefined}
    */
@@ -92,8 +102,8 @@ export class Challenge {
   }
 
   /**
-   * Makes task number `index`, counted from 0, from the context's seed. The same seed and
-   * index must give the same task.
+   * Makes task number `index`, counted from 0, from the context's seed: anything that JSON
+   * has. The same seed and index must give the same task.
    *
    * @param {Context} _context
    * @param {number} _index
@@ -143,10 +153,15 @@ export class Challenge {
   evaluate(context, _submission, seedTasks) {
     const tasks = seedTasks.map((json, index) => ({ json, task: this.#seedTask(json, index) }));
     for (let index = tasks.length; index < this.taskCount(); index += 1) {
-      const task = now(this.makeTask(context, index), 'makeTask');
-      const json = JSON.stringify(task);
+      const made = now(this.makeTask(context, index), 'makeTask');
+      const json = JSON.stringify(made);
       if (json === undefined) {
-        throw new TypeError(`makeTask made ${String(task)} of ${index}, which is not JSON`);
+        throw new TypeError(`makeTask made ${String(made)} of ${index}, which is not JSON`);
+      }
+      // As the submission reads it: `null`, not `NaN`.
+      const { value: task, error } = this.#read(json, 'task');
+      if (error !== undefined) {
+        throw new TypeError(`makeTask made no task of the shape \`static task\`: ${error}`);
       }
       tasks.push({ json, task });
     }
@@ -225,10 +240,18 @@ export class Challenge {
 
   /**
    * @param {string} json
+   * @param {'task' | 'solution'} what
+   */
+  #read(json, what) {
+    return parse(json, /** @type {typeof Challenge} */ (this.constructor)[what]);
+  }
+
+  /**
+   * @param {string} json
    * @param {number} index
    */
   #seedTask(json, index) {
-    const parsed = parse(json, /** @type {typeof Challenge} */ (this.constructor).task);
+    const parsed = this.#read(json, 'task');
     if (parsed.error !== undefined) {
       throw new TypeError(`seed task ${index}: ${parsed.error}`);
     }
@@ -244,7 +267,8 @@ export class Challenge {
   #attempt(context, json, task) {
     // Failing is worth 0 before the baseline is taken off, like any other worthless answer:
     // to give up must not pay.
-    const baselineScore = now(this.baseline(task), 'baseline') ?? undefined;
+    const baseline = now(this.baseline(task), 'baseline') ?? undefined;
+    const baselineScore = baseline === undefined ? undefined : finite(baseline, 'baseline');
     const log = (/** @type {number} */ score, /** @type {Partial<ScoringLog>} */ rest) => ({
       task: json,
       score: score - (baselineScore ?? 0),
@@ -256,24 +280,35 @@ export class Challenge {
       solution = context.solve(json);
     } catch (error) {
       if (error instanceof SolveFailed) {
-        return log(0, { error: `${error.code}: ${error.message}` });
+        return log(0, { error: short(failureText(error)) });
       }
       throw error;
     }
-    const parsed = parse(solution, /** @type {typeof Challenge} */ (this.constructor).solution);
+    const limit = /** @type {typeof Challenge} */ (this.constructor).maxSolutionBytes;
+    const size = bytes(solution);
+    if (size > limit) {
+      return log(0, { error: `malformed solution: ${size} bytes, at most ${limit}` });
+    }
+    const parsed = this.#read(solution, 'solution');
     if (parsed.error !== undefined) {
-      return log(0, { solution, error: `malformed solution: ${parsed.error}` });
+      return log(0, { solution, error: short(`malformed solution: ${parsed.error}`) });
     }
     try {
       return log(finite(now(this.score(task, parsed.value), 'score'), 'score'), { solution });
     } catch (error) {
       if (error instanceof InvalidSolution) {
-        return log(0, { solution, error: error.message });
+        return log(0, { solution, error: short(error.message) });
       }
       throw error;
     }
   }
 }
+
+/**
+ * A class of challenges, whatever its settings, tasks and solutions are.
+ *
+ * @typedef {Omit<typeof Challenge, 'prototype'> & (new (settings: any) => Challenge<any, any, any>)} ChallengeClass
+ */
 
 /**
  * Reads a JSON text of a shape.
@@ -289,11 +324,42 @@ function parse(json, field) {
   } catch (error) {
     return { error: /** @type {Error} */ (error).message };
   }
+  if (deeper(value, MAX_DEPTH)) {
+    return { error: `nested deeper than ${MAX_DEPTH} levels` };
+  }
   if (field === undefined) {
     return { value };
   }
-  const found = read(field, value);
+  const found = read(field, value, 1);
   return found.problems.length > 0 ? { error: problemsText(found.problems) } : { value: found.value };
+}
+
+/**
+ * @param {any} value
+ * @param {number} levels
+ * @returns {boolean}
+ */
+function deeper(value, levels) {
+  if (typeof value !== 'object' || value === null) {
+    return false;
+  }
+  return levels === 0 || Object.values(value).some((part) => deeper(part, levels - 1));
+}
+
+/**
+ * The length of a text in UTF-8.
+ *
+ * @param {string} text
+ * @returns {number}
+ */
+function bytes(text) {
+  const { TextEncoder } = /** @type {any} */ (globalThis);
+  return new TextEncoder().encode(text).length;
+}
+
+/** @param {string} text */
+function short(text) {
+  return text.length > MAX_ERROR ? `${text.slice(0, MAX_ERROR - 1)}…` : text;
 }
 
 /**
@@ -318,7 +384,8 @@ export function now(value, method) {
  */
 function finite(value, method) {
   if (typeof value !== 'number' || !Number.isFinite(value)) {
-    throw new TypeError(`${method} returned ${String(value)}, must be a finite number`);
+    const shown = typeof value === 'string' ? `'${value}'` : String(value);
+    throw new TypeError(`${method} returned ${shown}, must be a finite number`);
   }
   return value;
 }

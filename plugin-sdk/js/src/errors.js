@@ -36,8 +36,11 @@ export class CannotSolve extends Error {
   name = 'CannotSolve';
 }
 
-/** Thrown by `Context.solve`: the submission failed the task, by its own fault. */
-export class SolveFailed extends Error {
+/**
+ * Thrown by `Context.solve`: the submission failed the task, by its own fault. Who does not
+ * catch it has the submission score 0.
+ */
+export class SolveFailed extends InvalidSubmission {
   name = 'SolveFailed';
 
   /**
@@ -51,6 +54,15 @@ export class SolveFailed extends Error {
     /** The host's outcome code, as in `out_of_fuel`. */
     this.code = code;
   }
+}
+
+/**
+ * Not for authors: a failure in one line.
+ *
+ * @param {SolveFailed} failure
+ */
+export function failureText({ code, message }) {
+  return message === '' ? code : `${code}: ${message}`;
 }
 
 /**

@@ -153,7 +153,11 @@ export function list(items, options = {}) {
       if (!fits) {
         return wrong(value, wanted.join(' '), path, problems);
       }
-      return value.map((item, index) => items.read(item, `${path}[${index}]`, problems));
+      const read = [];
+      for (let index = 0; index < value.length && !enough(problems); index += 1) {
+        read.push(within(items, value[index], path, index, problems));
+      }
+      return read;
     },
     options,
   );
@@ -180,7 +184,7 @@ export function tuple(places, options = {}) {
       if (!Array.isArray(value) || value.length !== places.length) {
         return wrong(value, `a list of ${places.length}`, path, problems);
       }
-      const read = places.map((place, index) => place.read(value[index], `${path}[${index}]`, problems));
+      const read = places.map((place, index) => within(place, value[index], path, index, problems));
       return /** @type {any} */ (read);
     },
     options,
@@ -202,10 +206,11 @@ export function record(values, options = {}) {
       if (!isObject(value)) {
         return wrong(value, 'an object', path, problems);
       }
-      const read = Object.entries(value).map(([name, item]) => [
-        name,
-        values.read(item, below(path, name), problems),
-      ]);
+      const read = [];
+      for (const [name, item] of Object.entries(value)) {
+        if (enough(problems)) break;
+        read.push([name, within(values, item, path, name, problems)]);
+      }
       return Object.fromEntries(read);
     },
     options,
@@ -240,15 +245,16 @@ export function object(fields, options = {}) {
       return wrong(value, 'an object', path, problems);
     }
     for (const name of Object.keys(value)) {
+      if (enough(problems)) break;
       if (!names.includes(name)) {
-        const known = names.length > 0 ? `there are ${names.join(', ')}` : 'there are none';
-        problems.push({ path: below(path, name), message: `unknown field: ${known}` });
+        const known = names.length > 0 ? `the fields are: ${names.join(', ')}` : 'there are none';
+        problems.push({ path: below(path, name), message: `unknown field; ${known}` });
       }
     }
     const entries = names.map((name) => {
       const field = /** @type {Field<any>} */ (fields[name]);
       if (Object.hasOwn(value, name)) {
-        return [name, field.read(value[name], below(path, name), problems)];
+        return [name, within(field, value[name], path, name, problems)];
       }
       if (field.required) {
         problems.push({ path: below(path, name), message: 'is missing' });
@@ -333,12 +339,42 @@ export function rules(type, options = {}) {
  * @template T
  * @param {Field<T>} field
  * @param {unknown} value
+ * @param {number} [limit] Problems to stop at: one for what a submission sent, so that a
+ *   hostile answer costs no more than a good one. Default: all.
  * @returns {{ value: T, problems: Problem[] }} The value counts only if there are no problems.
  */
-export function read(field, value) {
-  /** @type {Problem[]} */
-  const problems = [];
-  return { value: field.read(value, '', problems), problems };
+export function read(field, value, limit = Infinity) {
+  const problems = Object.assign(/** @type {Problem[]} */ ([]), { limit });
+  const found = field.read(value, '', problems);
+  return { value: found, problems: problems.slice(0, limit) };
+}
+
+/** @param {Problem[] & { limit?: number }} problems */
+function enough(problems) {
+  return problems.length >= (problems.limit ?? Infinity);
+}
+
+/**
+ * Reads a part of a value. The path is made only for problems: there may be many parts.
+ *
+ * @template T
+ * @param {Field<T>} field
+ * @param {unknown} part
+ * @param {string} path Of the whole.
+ * @param {string | number} step To the part.
+ * @param {Problem[]} problems
+ * @returns {T}
+ */
+function within(field, part, path, step, problems) {
+  const before = problems.length;
+  const read = field.read(part, '', problems);
+  for (let at = before; at < problems.length; at += 1) {
+    const problem = /** @type {Problem} */ (problems[at]);
+    const whole = typeof step === 'number' ? `${path}[${step}]` : below(path, step);
+    const rest = problem.path;
+    problem.path = rest === '' || rest.startsWith('[') ? whole + rest : `${whole}.${rest}`;
+  }
+  return read;
 }
 
 /**

@@ -43,7 +43,12 @@ export function solveJson(solver, task) {
   if (typeof solution?.then === 'function') {
     throw 'the solver returned a promise: it must not be async';
   }
-  const json = JSON.stringify(solution);
+  let json;
+  try {
+    json = JSON.stringify(solution);
+  } catch (error) {
+    throw `cannot write the solution: ${error instanceof Error ? error.message : String(error)}`;
+  }
   if (json === undefined) {
     throw `cannot write the solution: ${String(solution)} is not JSON`;
   }

@@ -5,7 +5,7 @@ import { Context } from './context.js';
 import { solveJson } from './solver.js';
 import { SolveFailed, Unavailable } from './errors.js';
 
-/** @import { Challenge } from './challenge.js' */
+/** @import { Challenge, ChallengeClass } from './challenge.js' */
 /** @import { Problem } from './field.js' */
 /** @import { Solver } from './solver.js' */
 /** @import { ComparisonLog, Description, Evaluated, Evaluation, HotkeyWeight, Rows, ScoringLog, Standing, Value, Verdict } from '@proctor/sdk/contract' */
@@ -41,7 +41,7 @@ export class Harness {
   #imports;
 
   /**
-   * @param {typeof Challenge<any, any, any>} type
+   * @param {ChallengeClass} type
    * @param {HarnessOptions} [options]
    */
   constructor(type, options = {}) {

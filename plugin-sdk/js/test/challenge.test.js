@@ -49,12 +49,85 @@ test('failing does not pay more than answering badly', () => {
   assert.equal(first('{')[0], -0.5);
   assert.match(first('{')[1], /^malformed solution: /);
   assert.deepEqual(first({ failure: 'out_of_fuel', message: 'no fuel' }), [-0.5, 'out_of_fuel: no fuel']);
+  assert.deepEqual(first({ failure: 'out_of_fuel' }), [-0.5, 'out_of_fuel']);
   assert.deepEqual(first({ error: 'no idea' }), [-0.5, 'guest_error: no idea']);
 });
 
 test('a solution of another shape is the fault of the submission', () => {
   assert.deepEqual(first('"7"'), [-0.5, 'malformed solution: is "7", must be a number']);
   assert.equal(first('null')[0], -0.5);
+});
+
+const one = (answer, solution, over = {}) => {
+  class One extends Halving {
+    static solution = solution;
+    score() {
+      return 1;
+    }
+  }
+  Object.assign(One, over);
+  const [log] = new Harness(One, { solutions: [answer, answer] }).evaluate();
+  return log;
+};
+
+test('a hostile answer costs little and is told shortly', () => {
+  const whole = field.list(field.integer());
+  const hostile = `[${'[],'.repeat(340_000)}1]`;
+  const log = one(hostile, whole);
+  assert.equal(log.error, 'malformed solution: 1020003 bytes, at most 65536');
+  assert.deepEqual([log.score, log.solution], [-0.5, undefined]);
+  assert.equal(one(`[${'1,'.repeat(500_000)}1]`, whole).error, 'malformed solution: 1000003 bytes, at most 65536');
+  assert.equal(one(`"${'é'.repeat(40_000)}"`, field.string()).error, 'malformed solution: 80002 bytes, at most 65536');
+  // Where the challenge takes more, it is read up to the first problem.
+  const more = { maxSolutionBytes: 2_000_000 };
+  assert.equal(one(hostile, whole, more).error, 'malformed solution: [0]: is [], must be a whole number');
+  assert.equal(one(`[${'1,'.repeat(500_000)}1]`, whole, more).error, undefined);
+  const names = JSON.stringify(Object.fromEntries(Array.from({ length: 5000 }, (_, n) => [`n${n}`, n])));
+  assert.match(one(names, field.object({ a: field.any() })).error, /^malformed solution: n0: unknown field; the fields are: a$/);
+  assert.match(one(names, field.record(field.string())).error, /^malformed solution: n0: is 0, must be a text$/);
+});
+
+test('a solution of nothing but brackets is refused, whatever the shape', () => {
+  const nested = (levels) => '['.repeat(levels) + ']'.repeat(levels);
+  for (const shape of [undefined, field.any(), field.number()]) {
+    assert.equal(one(nested(30_000), shape).error, 'malformed solution: nested deeper than 128 levels');
+  }
+  assert.equal(one(nested(128), undefined).error, undefined);
+});
+
+test('the error of a log is cut', () => {
+  const long = 'x'.repeat(5000);
+  for (const answer of [{ error: long }, { failure: 'trap', message: long }, '1']) {
+    class Long extends Halving {
+      score() {
+        throw new InvalidSolution(long);
+      }
+    }
+    const [log] = new Harness(Long, { solutions: [answer, answer] }).evaluate();
+    assert.equal(log.error.length, 1000);
+    assert.ok(log.error.endsWith('x…'));
+  }
+});
+
+test('a task reaches score as it would from JSON', () => {
+  const scored = (made, task) => {
+    const seen = [];
+    class Made extends Halving {
+      static task = task;
+      makeTask() {
+        return made;
+      }
+      score(given) {
+        seen.push(given);
+        return 1;
+      }
+    }
+    new Harness(Made, { solver: () => 1 }).evaluate();
+    return seen[0];
+  };
+  assert.deepEqual(scored({ a: NaN, b: undefined, at: new Date(0) }), { a: null, at: '1970-01-01T00:00:00.000Z' });
+  assert.deepEqual(scored({}, field.object({ a: field.integer({ default: 3 }) })), { a: 3 });
+  assert.throws(() => scored(NaN, field.number()), /makeTask made no task of the shape `static task`: is null/);
 });
 
 test('seed tasks come first and count', () => {
@@ -78,7 +151,16 @@ test('a score that is no number is the fault of the challenge', () => {
       }
     }
     assert.throws(() => new Harness(Wrong, { solver: () => 1 }).evaluate(), TypeError);
+    if (score === '1') {
+      assert.throws(() => new Harness(Wrong, { solver: () => 1 }).evaluate(), /returned '1', must be a finite number/);
+    }
   }
+  class Endless extends Halving {
+    baseline() {
+      return Infinity;
+    }
+  }
+  assert.throws(() => new Harness(Endless, { solver: () => 1 }).evaluate(), /baseline returned Infinity/);
 });
 
 const commit = { miner: { uid: 1, hotkey: '5F' }, committedAt: 0, submission: { digest: 'a' } };
@@ -155,6 +237,10 @@ test('what a challenge throws becomes an error of the contract', () => {
   };
   assert.deepEqual(failing(new InvalidSubmission('empty')), { tag: 'invalid-submission', val: 'empty' });
   assert.deepEqual(failing(new Unavailable('later')), { tag: 'unavailable', val: 'later' });
+  const failed = new SolveFailed('timeout', 'late');
+  assert.ok(failed instanceof InvalidSubmission);
+  assert.deepEqual(failing(failed), { tag: 'invalid-submission', val: 'timeout: late' });
+  assert.deepEqual(failing(new SolveFailed('timeout', '')), { tag: 'invalid-submission', val: 'timeout' });
   const internal = failing(new TypeError('x is undefined'));
   assert.equal(internal.tag, 'internal');
   assert.match(internal.val, /^TypeError: x is undefined\n  at .*challenge\.test\.js:\d+:\d+/);
@@ -222,7 +308,7 @@ test('settings are checked before anything is called', () => {
   const context = { settings: () => '{"a": 1}', seed: () => 1n, now: () => 0 };
   const { info, controller } = component({ default: Halving }, ['scoring'], world({ context }));
   assert.deepEqual(thrown(() => info.validateSettings('{"a": 1}')), [
-    { path: 'a', message: 'unknown field: there are none' },
+    { path: 'a', message: 'unknown field; there are none' },
   ]);
   assert.equal(info.validateSettings('{}'), undefined);
   assert.match(thrown(() => info.validateSettings('{'))[0].message, /^not JSON/);
@@ -236,6 +322,10 @@ test('a solver is a function between JSON values', () => {
   assert.match(thrown(() => solve((task) => task.a.b)), /^TypeError: .*\n  at .*challenge\.test\.js/);
   assert.match(thrown(() => solve(() => undefined)), /undefined is not JSON/);
   assert.match(thrown(() => solve(async () => 1)), /must not be async/);
+  assert.match(thrown(() => solve(() => 1n)), /^cannot write the solution: .*BigInt/);
+  const cycle = {};
+  cycle.self = cycle;
+  assert.match(thrown(() => solve(() => cycle)), /^cannot write the solution: .*circular/);
   assert.match(thrown(() => solve((a) => a, '{')), /cannot read the task/);
   assert.match(thrown(() => solverComponent({})).message, /export default function solve/);
 });

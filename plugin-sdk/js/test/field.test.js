@@ -65,7 +65,7 @@ test('a problem names its path and what is allowed', () => {
 test('an unknown field is refused', () => {
   const [problem] = problems({ task: 1 });
   assert.equal(problem.path, 'task');
-  assert.match(problem.message, /unknown field: there are tasks, limits, rules, note/);
+  assert.match(problem.message, /^unknown field; the fields are: tasks, limits, rules, note$/);
   assert.equal(problems({ limits: { word: [] } })[0].path, 'limits.word');
   assert.equal(problems({ ['__proto__x']: 1 }).length, 1);
   assert.equal(problems(JSON.parse('{"constructor": 1}')).length, 1);
@@ -73,6 +73,38 @@ test('an unknown field is refused', () => {
 
 test('every problem is told', () => {
   assert.equal(problems({ tasks: 0, more: 1, note: 2 }).length, 3);
+});
+
+test('of many problems the first are told', () => {
+  const words = Array(50).fill('');
+  const found = problems({ limits: { words } });
+  assert.equal(found.length, 21);
+  assert.equal(found[19].path, 'limits.words[19]');
+  assert.deepEqual(found[20], { path: '', message: '… and 30 more' });
+});
+
+test('the path of a problem leads through lists and objects', () => {
+  const shape = field.list(field.record(field.tuple([field.any(), field.object({ a: field.integer() })])));
+  const value = [{}, { b: [0, { a: 1 }], c: [0, { a: 'x' }] }];
+  assert.deepEqual(field.read(shape, value).problems.map(({ path }) => path), ['[1].c[1].a']);
+  const problems = [];
+  shape.read(value, 'tasks', problems);
+  assert.equal(problems[0].path, 'tasks[1].c[1].a');
+});
+
+test('a check of the settings that fails is a problem', () => {
+  const told = (checkSettings) => {
+    class Checked extends Sample {
+      static checkSettings = checkSettings;
+    }
+    const [{ path, message }, ...more] = new Harness(Checked).validateSettings();
+    assert.deepEqual([path, more], ['', []]);
+    return message;
+  };
+  assert.match(told((settings) => settings.a.b), /^checkSettings failed: TypeError: .* at .*field\.test\.js:\d+/);
+  for (const found of [undefined, 'x', Promise.resolve([]), ['x'], [{ path: 'a' }]]) {
+    assert.match(told(() => found), /must return a list/);
+  }
 });
 
 test('fields that belong together are checked once each of them is right', () => {
@@ -92,7 +124,7 @@ test('a challenge has default rules of its own', () => {
   const shape = field.object({ rules: field.rules(VerdictRules, { defaults: { acceptance: { minScore: 0.1 } } }) });
   assert.equal(shape.read({}, '', []).rules.acceptance.minScore, 0.1);
   const read = shape.read({ rules: { acceptance: { max_penalty: 0.9 } } }, '', []);
-  assert.deepEqual(read.rules.acceptance, { minScore: 0.1, maxPenalty: 0.9 });
+  assert.deepEqual({ ...read.rules.acceptance }, { minScore: 0.1, maxPenalty: 0.9 });
   assert.equal(shape.schema.properties.rules.properties.acceptance.properties.min_score.default, 0.1);
 });
 

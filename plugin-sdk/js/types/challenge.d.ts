@@ -53,8 +53,11 @@ export class Challenge<Settings = any, Task = any, Solution = any> {
      * @type {Field<any> | undefined}
      */
     static solution: Field<any> | undefined;
+    /** Most bytes (UTF-8) of a solution. A longer one is not even read, and scores 0. */
+    static maxSolutionBytes: number;
     /**
-     * The shape of a task, by which seed tasks are read.
+     * The shape of a task, by which tasks are read: those of `makeTask`, once they are JSON,
+     * and seed tasks.
      *
      * @type {Field<any> | undefined}
      */
@@ -78,8 +81,8 @@ export class Challenge<Settings = any, Task = any, Solution = any> {
      */
     taskCount(): number;
     /**
-     * Makes task number `index`, counted from 0, from the context's seed. The same seed and
-     * index must give the same task.
+     * Makes task number `index`, counted from 0, from the context's seed: anything that JSON
+     * has. The same seed and index must give the same task.
      *
      * @param {Context} _context
      * @param {number} _index
@@ -158,6 +161,10 @@ export class Challenge<Settings = any, Task = any, Solution = any> {
     getWeights(context: Context, standings: Standing[]): HotkeyWeight[];
     #private;
 }
+/**
+ * A class of challenges, whatever its settings, tasks and solutions are.
+ */
+export type ChallengeClass = Omit<typeof Challenge, "prototype"> & (new (settings: any) => Challenge<any, any, any>);
 import type { Context } from './context.js';
 import { VerdictRules } from './ranking/index.js';
 import type { Submission } from '@proctor/sdk/contract';

@@ -1,4 +1,10 @@
 /**
+ * Not for authors: a failure in one line.
+ *
+ * @param {SolveFailed} failure
+ */
+export function failureText({ code, message }: SolveFailed): string;
+/**
  * What a challenge throws, and what is thrown at it. Anything else that a challenge
  * throws is its own fault: nothing is scored, and the host tells the error and the end of
  * its stack.
@@ -27,8 +33,11 @@ export class InvalidSolution extends Error {
  */
 export class CannotSolve extends Error {
 }
-/** Thrown by `Context.solve`: the submission failed the task, by its own fault. */
-export class SolveFailed extends Error {
+/**
+ * Thrown by `Context.solve`: the submission failed the task, by its own fault. Who does not
+ * catch it has the submission score 0.
+ */
+export class SolveFailed extends InvalidSubmission {
     /**
      * @param {string} code What happened, by the host's outcome code: `guest_error`,
      *   `trap`, `out_of_fuel`, `timeout`, `out_of_memory`, `stack_overflow`, `denied`,

@@ -127,9 +127,11 @@ export function rules<T>(type: {
  * @template T
  * @param {Field<T>} field
  * @param {unknown} value
+ * @param {number} [limit] Problems to stop at: one for what a submission sent, so that a
+ *   hostile answer costs no more than a good one. Default: all.
  * @returns {{ value: T, problems: Problem[] }} The value counts only if there are no problems.
  */
-export function read<T>(field: Field<T>, value: unknown): {
+export function read<T>(field: Field<T>, value: unknown, limit?: number): {
     value: T;
     problems: Problem[];
 };

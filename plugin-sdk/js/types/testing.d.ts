@@ -1,4 +1,4 @@
-/** @import { Challenge } from './challenge.js' */
+/** @import { Challenge, ChallengeClass } from './challenge.js' */
 /** @import { Problem } from './field.js' */
 /** @import { Solver } from './solver.js' */
 /** @import { ComparisonLog, Description, Evaluated, Evaluation, HotkeyWeight, Rows, ScoringLog, Standing, Value, Verdict } from '@proctor/sdk/contract' */
@@ -26,10 +26,10 @@
  */
 export class Harness {
     /**
-     * @param {typeof Challenge<any, any, any>} type
+     * @param {ChallengeClass} type
      * @param {HarnessOptions} [options]
      */
-    constructor(type: typeof Challenge, options?: HarnessOptions);
+    constructor(type: ChallengeClass, options?: HarnessOptions);
     /**
      * What the challenge tells of itself.
      *
@@ -122,7 +122,7 @@ import type { Evaluation } from '@proctor/sdk/contract';
 import type { ComparisonLog } from '@proctor/sdk/contract';
 import type { Standing } from '@proctor/sdk/contract';
 import type { HotkeyWeight } from '@proctor/sdk/contract';
-import type { Challenge } from './challenge.js';
+import type { ChallengeClass } from './challenge.js';
 import type { Solver } from './solver.js';
 import type { Value } from '@proctor/sdk/contract';
 import type { Rows } from '@proctor/sdk/contract';

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -58,13 +59,14 @@ def in_short(error: BaseException) -> str:
 
 
 def in_full(error: BaseException) -> str:
-    """An exception with all of its frames and of those that it came from, for a log."""
+    """An exception with the author's frames and of those that it came from, for a log."""
     # Not the module `traceback`, which looks for the source on a disk that is not there.
     lines = []
     cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     if cause is not None:
         lines += [in_full(cause), "which led to"]
-    lines += [f"  {f}:{line} in {name}" for f, line, name in _frames(error)[-40:]]
+    own = [frame for frame in _frames(error) if _is_author(frame[0])]
+    lines += [f"  {_mounted(f)}:{line} in {name}" for f, line, name in own[-40:]]
     return "\n".join([*lines, _what(error)])
 
 
@@ -88,6 +90,11 @@ def _frames(error: BaseException) -> list[tuple[str, int, str]]:
 
 def _file(name: str) -> str:
     return name.rsplit("/", 1)[-1]
+
+
+def _mounted(name: str) -> str:
+    # A component has each directory of the build as `/0/`, `/1/` and so on.
+    return re.sub(r"^/\d+/", "", name)
 
 
 def _is_author(name: str) -> bool:

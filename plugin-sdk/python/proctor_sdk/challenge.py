@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import typing
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -43,6 +44,8 @@ class Challenge:
     """Version of the plugin (semver)."""
     summary: typing.ClassVar[str] = ""
     """One sentence for people."""
+    max_solution_bytes: typing.ClassVar[int] = 64 * 1024
+    """Most bytes (UTF-8) of a solution. A longer one is not even read, and scores 0."""
 
     settings: Any
     """The settings of the call. Annotate it in the class, as in `settings: Settings`, with
@@ -125,14 +128,22 @@ class Challenge:
         # Failing is worth 0 before the baseline is taken off, like any other worthless
         # answer: to give up must not pay.
         baseline = self.baseline(task)
+        if baseline is not None:
+            baseline = _finite(baseline, "baseline")
 
         def log(solution: str | None, score: float, error: str | None) -> ScoringLog:
+            if error is not None and len(error) > _MAX_ERROR:
+                error = f"{error[: _MAX_ERROR - 1]}…"
             return ScoringLog(text, solution, score - (baseline or 0.0), baseline, error)
 
         try:
             solution = context.solve(text)
         except SolveFailed as failure:
             return log(None, 0.0, failure.message)
+        size = len(solution.encode("utf-8", "surrogatepass"))
+        if size > self.max_solution_bytes:
+            limit = f"at most {self.max_solution_bytes}"
+            return log(None, 0.0, f"malformed solution: {size} bytes, {limit}")
         _, solution_shape = score_shapes(type(self))
         try:
             value = jsontext.loads(solution)
@@ -147,9 +158,7 @@ class Challenge:
             score = self.score(task, parsed)
         except InvalidSolution as error:
             return log(solution, 0.0, str(error))
-        if not isinstance(score, (int, float)):
-            raise Internal(f"score returned {shape.short(score)}, which is no number")
-        return log(solution, float(score), None)
+        return log(solution, _finite(score, "score"), None)
 
     def judge(self, context: Context, evaluated: Evaluated) -> Verdict:
         """Judges a commit by `verdict_rules`."""
@@ -180,9 +189,11 @@ class Challenge:
         logs = []
         for reference in references:
             found = self.similarity(context, candidate, reference)
-            if not isinstance(found, ComparisonLog):
+            if isinstance(found, ComparisonLog):
+                _finite(found.similarity, "similarity")
+            else:
                 digest = reference.submission.digest
-                found = ComparisonLog(digest, float(found))
+                found = ComparisonLog(digest, _finite(found, "similarity"))
             logs.append(found)
         return logs
 
@@ -203,6 +214,24 @@ class Challenge:
             HotkeyWeight(each.commit.miner.hotkey, weight)
             for each, weight in zip(standings, weights)
         ]
+
+
+_MAX_ERROR = 1000
+"""Most characters of a log's error."""
+
+
+def _finite(value: Any, method: str) -> float:
+    """What a method returned, if it is a number that a log can have. `Internal` if not."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        try:
+            found = float(value)
+        except OverflowError:
+            # Python does not write so long a number.
+            message = f"{method} returned a number of {value.bit_length()} bits"
+            raise Internal(f"{message}, must be a finite number") from None
+        if math.isfinite(found):
+            return found
+    raise Internal(f"{method} returned {shape.short(value)}, must be a finite number")
 
 
 _shapes: dict[type[Challenge], tuple[Any, Any]] = {}

@@ -51,7 +51,7 @@ class SolveFailed(InvalidSubmission):
     """
 
     def __init__(self, failure: str, message: str) -> None:
-        super().__init__(f"{failure}: {message}")
+        super().__init__(f"{failure}: {message}" if message else failure)
         self.failure = failure
 
 

@@ -23,10 +23,18 @@ _LISTS = (list, collections.abc.Sequence)
 _DICTS = (dict, collections.abc.Mapping)
 
 
+_MAX_PROBLEMS = 20
+
+
 class ShapeError(ValueError):
-    """A value is not of the wanted shape. `problems` has every place and its fault."""
+    """A value is not of the wanted shape. `problems` has the places and their faults, the
+    first 20 and how many more."""
 
     def __init__(self, problems: list[SettingsProblem]) -> None:
+        more = len(problems) - _MAX_PROBLEMS
+        if more > 0:
+            rest = SettingsProblem("", f"… and {more} more")
+            problems = [*problems[:_MAX_PROBLEMS], rest]
         super().__init__("; ".join(describe(problem) for problem in problems))
         self.problems = problems
 
@@ -38,9 +46,10 @@ def describe(problem: SettingsProblem) -> str:
 
 def read(shape: Any, value: Any, *, strict: bool = False) -> Any:
     """Makes a value of type `shape` of one that JSON gave. Fields that a dataclass does
-    not have are refused if `strict`, else passed over.
+    not have are refused if `strict`, as settings are read, else passed over.
 
-    Raises `ShapeError` with every problem found.
+    Raises `ShapeError`: if `strict` with every problem found, else with the first, so that
+    a hostile answer costs no more than a good one.
     """
     problems: list[SettingsProblem] = []
     found = _Reader(problems, strict).read(shape, value, "")
@@ -68,7 +77,12 @@ class _Reader:
         self.strict = strict
 
     def wrong(self, path: str, message: str) -> None:
-        self.problems.append(SettingsProblem(path, message))
+        self.add([SettingsProblem(path, message)])
+
+    def add(self, problems: list[SettingsProblem]) -> None:
+        self.problems.extend(problems)
+        if not self.strict:
+            raise ShapeError(self.problems)
 
     def expected(self, path: str, wanted: str, value: Any) -> None:
         self.wrong(path, f"expected {wanted}, got {kind(value)}")
@@ -126,14 +140,17 @@ class _Reader:
         attempts: list[list[SettingsProblem]] = []
         for option in options:
             problems: list[SettingsProblem] = []
-            found = _Reader(problems, self.strict).read(option, value, path)
+            try:
+                found = _Reader(problems, self.strict).read(option, value, path)
+            except ShapeError:
+                found = None
             if not problems:
                 return found
             attempts.append(problems)
         # Of `T | None` the problems with T say more than that it is not null.
         real = [a for o, a in zip(options, attempts) if o is not type(None)]
         if len(real) == 1:
-            self.problems.extend(real[0])
+            self.add(real[0])
         else:
             wanted = " or ".join(_name(option) for option in options)
             self.expected(path, wanted, value)
@@ -183,10 +200,10 @@ class _Reader:
         known = fields(cls)
         before = len(self.problems)
         if self.strict:
-            names = ", ".join(f"`{name}`" for name in known) or "none"
+            allowed = f"the fields are: {', '.join(known)}" if known else "there are none"
             for name in value:
                 if name not in known:
-                    message = f"unknown field, there are {names}"
+                    message = f"unknown field; {allowed}"
                     self.wrong(_below(path, name), message)
         read = {}
         for name, (field, shape) in known.items():

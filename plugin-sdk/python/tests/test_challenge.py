@@ -9,6 +9,7 @@ from proctor_sdk import (
     Commit,
     Comparison,
     ComparisonLog,
+    Context,
     DatabaseError,
     Evaluated,
     Evaluation,
@@ -23,6 +24,7 @@ from proctor_sdk import (
     Submission,
     Unavailable,
     Verdict,
+    calls,
 )
 from proctor_sdk.testing import Harness
 
@@ -65,12 +67,51 @@ class TestEvaluate(unittest.TestCase):
         self.assertEqual(first("{")[0], -0.5)
         failed = first(fails(SolveFailed("out_of_fuel", "no fuel")))
         self.assertEqual(failed, (-0.5, "out_of_fuel: no fuel"))
+        silent = first(fails(SolveFailed("out_of_fuel", "")))
+        self.assertEqual(silent, (-0.5, "out_of_fuel"))
 
     def test_a_solution_of_another_shape_is_malformed(self):
         for answer in ['"x"', "null", "[1]", "true", "1e999", "NaN", "[" * 100_000]:
             score, error = first(answer)
             self.assertEqual(score, -0.5)
             self.assertTrue(error.startswith("malformed solution: "), error)
+
+    def test_a_hostile_answer_costs_little_and_is_told_shortly(self):
+        class Lists(Halving):
+            def score(self, task: int, solution: list[int]) -> float:
+                return 1.0
+
+        class More(Lists):
+            max_solution_bytes = 2_000_000
+
+        class Unions(More):
+            def score(self, task: int, solution: list[list[int] | str]) -> float:
+                return 1.0
+
+        hostile, valid = "[" + "[]," * 340_000 + "1]", "[" + "1," * 500_000 + "1]"
+        prefix = "malformed solution: "
+        for answer, challenge, error in [
+            (hostile, Lists, "1020003 bytes, at most 65536"),
+            (valid, Lists, "1000003 bytes, at most 65536"),
+            ('"' + "é" * 40000 + '"', Lists, "80002 bytes, at most 65536"),
+            # Where the challenge takes more, it is read up to the first problem.
+            (hostile, More, "[0]: expected a whole number, got an array"),
+            (hostile, Unions, "[340000]: expected list or str, got the number 1"),
+        ]:
+            log = Harness(challenge, solver=lambda task: answer).evaluate()[0]
+            self.assertEqual((log.score, log.error), (-0.5, prefix + error))
+            self.assertEqual(log.solution is None, "bytes" in error)
+        self.assertEqual(first(valid, More), (0.5, None))
+
+    def test_the_error_of_a_log_is_cut(self):
+        class Long(Halving):
+            def score(self, task: int, solution: int) -> float:
+                raise InvalidSolution("x" * 5000)
+
+        for answer in ["1", fails(SolveFailed("trap", "x" * 5000))]:
+            _, error = first(answer, Long)
+            self.assertEqual(len(error), 1000)
+            self.assertTrue(error.endswith("x…"))
 
     def test_seed_tasks_come_first_and_count(self):
         harness = Harness(Halving, solver=lambda task: task)
@@ -96,8 +137,51 @@ class TestEvaluate(unittest.TestCase):
             def score(self, task: int, solution: float):
                 return "x"
 
-        with self.assertRaisesRegex(Internal, "no number"):
+        with self.assertRaisesRegex(Internal, "score returned 'x', must be a finite number"):
             Harness(Texts, solver=lambda task: "1").evaluate()
+
+    def test_a_number_that_no_log_can_have_is_the_challenges_fault(self):
+        for value, shown in [
+            (float("inf"), "inf"),
+            (float("nan"), "nan"),
+            (True, "True"),
+            (10**400, "a number of 1329 bits"),
+            (10**5000, "a number of 16610 bits"),
+        ]:
+
+            class Wrong(Halving):
+                def score(self, task: int, solution: int, value=value):
+                    return value
+
+                def similarity(self, context, candidate, reference, value=value):
+                    of = reference.submission.digest
+                    return ComparisonLog(of, value) if of == "log" else value
+
+            class WrongBaseline(Halving):
+                def baseline(self, task, value=value):
+                    return value
+
+            for method, cls in [("score", Wrong), ("baseline", WrongBaseline)]:
+                with self.assertRaisesRegex(
+                    Internal, f"{method} returned {shown}, must be a finite number"
+                ):
+                    Harness(cls, solver=lambda task: "1").evaluate()
+            for digest in ["number", "log"]:
+                of = Evaluation(Submission(digest), [])
+                with self.assertRaisesRegex(Internal, f"similarity returned {shown}"):
+                    Harness(Wrong).compare(of, [of])
+
+    def test_a_traceback_has_the_authors_frames_only(self):
+        def broken():
+            raise KeyError("x")
+
+        try:
+            calls.call(Halving, "{}", Context(1, 0.0, None), lambda c, x: broken())
+        except KeyError as error:
+            told = calls.in_full(error)
+        self.assertRegex(told, r"test_challenge.py:\d+ in broken\nKeyError: 'x'$")
+        self.assertNotIn("proctor_sdk/", told)
+        self.assertEqual(calls._mounted("/0/lib/rules.py"), "lib/rules.py")
 
     def test_invalid_settings_are_the_challenges_fault(self):
         with self.assertRaisesRegex(Internal, "settings: x: unknown field"):

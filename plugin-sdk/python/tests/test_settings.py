@@ -73,7 +73,7 @@ class TestSettings(unittest.TestCase):
             ({"kind": "c"}, "kind", "expected one of 'a', 'b'"),
             ({"names": ["a", 1]}, "names[1]", "expected a text"),
             ({"note": 1}, "note", "expected a text"),
-            ({"limit": 1}, "limit", "unknown field, there are `limits`"),
+            ({"limit": 1}, "limit", "unknown field; the fields are: limits, mode"),
             ({"rules": {"min_score": 1}}, "rules.min_score", "unknown field"),
             ({"mode": "slow", "limits": {"tasks": 6}}, "limits.tasks", "too many"),
             ("[]", "", "settings are an object"),
@@ -89,6 +89,12 @@ class TestSettings(unittest.TestCase):
         given = {"mode": "x", "limits": {"tasks": 0, "share": "y"}}
         paths = {path for path, _ in problems(given)}
         self.assertEqual(paths, {"mode", "limits.tasks", "limits.share"})
+
+    def test_of_many_problems_the_first_are_told(self):
+        found = problems({"names": [1] * 50})
+        self.assertEqual(len(found), 21)
+        self.assertEqual(found[19][0], "names[19]")
+        self.assertEqual(found[20], ("", "… and 30 more"))
 
     def test_rules_are_settings_with_defaults(self):
         harness = Harness(Sample, settings={"rules": {"aggregate": "max"}})

@@ -1,5 +1,8 @@
-//! How alike two submissions are: anybody can be right, but only a copy is wrong in the
-//! same way.
+//! How alike two submissions are: anybody can be right, but a copy is wrong in the same way.
+//!
+//! A stand-in: the container compared sources with a service of its own. Two submissions that
+//! are blind to the same traces look alike here, too; a challenge that pays needs a better
+//! measure, as `similarity-python` has one.
 
 use proctor_sdk::{ChallengeError, ComparisonLog, Context, Evaluation, ScoringLog, SolveError};
 

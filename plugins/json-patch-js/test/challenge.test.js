@@ -69,7 +69,7 @@ test('a patch that cannot be applied is the fault of the submission', () => {
 test('a patch can make neither endless copies nor endless levels', () => {
   const twice = Array.from({ length: 60 }, () => ({ op: 'copy', from: '', path: '/again' }));
   assert.match(error(twice), /more than \d+ characters/);
-  const deep = `${'['.repeat(5000)}${']'.repeat(5000)}`;
+  const deep = `${'['.repeat(100)}${']'.repeat(100)}`;
   assert.match(error(`[{"op":"add","path":"/x","value":${deep}}]`), /more than 64 levels/);
   const [levels, last] = ['/x'.repeat(64), '/x'.repeat(65)];
   assert.match(error([{ op: 'add', path: levels, value: 1 }]), /there is no \/x/);

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import time
 import unittest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -51,6 +52,7 @@ class TestScoring(unittest.TestCase):
             ("bot = " + "(" * 1000 + "1" + ")" * 1000, "nested"),
             ("bot = __import__('os')", "nothing sets '__import__'"),
             ("x" * 5000, "more than 4000"),
+            ("bot = " + "1+" * 1900 + "1", "more than 400 tokens"),
         ]:
             answer = lambda task: json.dumps({"files": {"r": source}})  # noqa: E731
             log = evaluated(answer, "a").scoring_logs[0]
@@ -95,6 +97,20 @@ class TestSimilarity(unittest.TestCase):
 
     def test_what_cannot_be_run_resembles_nothing(self):
         self.assertEqual(compared(malformed.Malformed, honest.Honest).similarity, 0.0)
+
+    def test_a_hostile_pair_costs_little(self):
+        # What `difflib` would take minutes for: it finds one token after the other.
+        plus, times = ("bot = 1" + f"{sign}1" * 1990 for sign in "+*")
+        start = time.process_time()
+        ratio, _ = similarity.compare(plus, times)
+        self.assertLess(time.process_time() - start, 5.0)
+        self.assertAlmostEqual(ratio, 0.5, places=2)
+        # The longest that a submission may hand in.
+        self.assertEqual(similarity.length("bot = 1" + "+1" * 198), similarity.MAX_TOKENS)
+        plus, times = ("bot = 1" + f"{sign}1" * 198 for sign in "+*")
+        start = time.process_time()
+        similarity.compare(plus, times)
+        self.assertLess(time.process_time() - start, 5.0)
 
     def test_layout_changes_nothing(self):
         self.assertEqual(

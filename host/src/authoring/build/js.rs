@@ -1,12 +1,9 @@
 //! JavaScript: esbuild makes one module of the author's and the SDK, componentize-js a
 //! component of it.
-//!
-//! componentize-js runs the module once and keeps a picture of its memory, in which the
-//! engine has seeds of its own: two builds differ in some bytes. So a component is kept with
-//! what it was made of, and as long as that is the same, so is the component.
 
 mod places;
 
+use super::kept::{Kept, digests};
 use super::tool::output_of;
 use super::{BuildError, Job, Kind, find_tool, run_tool};
 use crate::sandbox::{Capability, sha256_hex};
@@ -47,7 +44,9 @@ pub(super) fn build(job: &Job<'_>) -> Result<(), BuildError> {
     bundle(job, esbuild)?;
     let module = with_source_map(job)?;
     write(&job.work.join(BUNDLE), &module)?;
-    let kept = Kept::of(job, &module, &wit, &componentize)?;
+    let mut made_of = digests(&wit)?;
+    made_of.extend([sha256_hex(module.as_bytes()), version_of(&componentize)]);
+    let kept = Kept::of(job, &made_of);
     if kept.component_to(&job.out)? {
         return Ok(());
     }
@@ -74,7 +73,7 @@ pub(super) fn build(job: &Job<'_>) -> Result<(), BuildError> {
             command.env(name, value);
         }
     }
-    run_tool(command).map_err(|error| initialization(error, job))?;
+    run_tool(command).map_err(|error| initialization(error, job.source))?;
     kept.keep(&job.out)
 }
 
@@ -261,7 +260,7 @@ fn normal(path: &Path) -> PathBuf {
 
 /// What the author's module threw when it was run for the first time, without the traces of
 /// the tools.
-fn initialization(error: BuildError, job: &Job<'_>) -> BuildError {
+fn initialization(error: BuildError, source: &str) -> BuildError {
     let BuildError::Failed { output, .. } = &error else {
         return error;
     };
@@ -270,7 +269,7 @@ fn initialization(error: BuildError, job: &Job<'_>) -> BuildError {
         .rsplit_once("<proctor>\n")
         .and_then(|(_, rest)| rest.split_once("\n</proctor>"));
     if let Some((thrown, _)) = thrown {
-        return BuildError::Invalid(format!("{}: {thrown}", job.source));
+        return BuildError::Invalid(format!("{source}: {thrown}"));
     }
     // Whatever it imports, that the tool does not offer.
     let asked = output
@@ -284,67 +283,9 @@ fn initialization(error: BuildError, job: &Job<'_>) -> BuildError {
         None => return error,
     };
     BuildError::Invalid(format!(
-        "{}: it asks for {what} while it is loaded, which happens once, when it is built: do so \
-         in a method",
-        job.source
+        "{source}: it asks for {what} while it is loaded, which happens once, when it is built: do \
+         so in a method"
     ))
-}
-
-/// A component that an earlier build made of the same.
-struct Kept {
-    component: PathBuf,
-    key: PathBuf,
-    /// Digest of all that the component is made of.
-    digest: String,
-}
-
-impl Kept {
-    fn of(job: &Job<'_>, module: &str, wit: &Path, tool: &Path) -> Result<Self, BuildError> {
-        let mut made_of = vec![sha256_hex(module.as_bytes()), version_of(tool)];
-        let mut files = files_below(wit)?;
-        files.sort();
-        for file in files {
-            let bytes = fs::read(&file).map_err(BuildError::io(&file))?;
-            made_of.push(sha256_hex(&bytes));
-        }
-        // Beside the scratch directory, which is emptied by each build.
-        let directory = job.work.with_file_name(".kept");
-        Ok(Kept {
-            component: directory.join(format!("{}.wasm", job.name)),
-            key: directory.join(format!("{}.sha256", job.name)),
-            digest: sha256_hex(made_of.join("\n").as_bytes()),
-        })
-    }
-
-    /// Copies it to a file, and says whether there is one.
-    fn component_to(&self, out: &Path) -> Result<bool, BuildError> {
-        let Ok(bytes) = fs::read(&self.component) else {
-            return Ok(false);
-        };
-        // With its own digest, so that half of a file is none.
-        let key = fs::read_to_string(&self.key).unwrap_or_default();
-        if key != self.key_of(&bytes) {
-            return Ok(false);
-        }
-        fs::write(out, bytes).map_err(BuildError::io(out))?;
-        Ok(true)
-    }
-
-    fn keep(&self, out: &Path) -> Result<(), BuildError> {
-        // Without a component the caller says what is wrong.
-        let Ok(bytes) = fs::read(out) else {
-            return Ok(());
-        };
-        if let Some(directory) = self.component.parent() {
-            fs::create_dir_all(directory).map_err(BuildError::io(directory))?;
-        }
-        write(&self.key, &self.key_of(&bytes))?;
-        fs::write(&self.component, bytes).map_err(BuildError::io(&self.component))
-    }
-
-    fn key_of(&self, component: &[u8]) -> String {
-        format!("{} {}\n", self.digest, sha256_hex(component))
-    }
 }
 
 /// Tells one version of an installed tool from another, without running it.
@@ -360,19 +301,73 @@ fn version_of(tool: &Path) -> String {
     }
 }
 
-fn files_below(directory: &Path) -> Result<Vec<PathBuf>, BuildError> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(directory).map_err(BuildError::io(directory))? {
-        let path = entry.map_err(BuildError::io(directory))?.path();
-        if path.is_dir() {
-            files.extend(files_below(&path)?);
-        } else {
-            files.push(path);
-        }
-    }
-    Ok(files)
-}
-
 fn write(path: &Path, text: &str) -> Result<(), BuildError> {
     fs::write(path, text).map_err(BuildError::io(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn loading(output: &str) -> String {
+        let failed = BuildError::Failed {
+            command: "componentize-js component.js".to_owned(),
+            status: "exit status: 1".to_owned(),
+            output: output.to_owned(),
+        };
+        initialization(failed, "challenge.js").to_string()
+    }
+
+    #[test]
+    fn what_a_module_throws_is_told_without_the_traces_of_the_tools() {
+        let output = "componentize.js:365\n    throw new Error(err);\n\
+            component.js:9:1 <proctor>\ncomponent.js:9:1 TypeError: no\n\
+            component.js:9:1 </proctor>\nPromise rejected but never handled: \n<proctor>\n\
+            TypeError: no\n  at f (challenge.js:4:2)\n</proctor>\n\nStack:\n  loaded@component.js:9:1\n\
+            \x20   at componentize (file:///componentize.js:365:11)\n\nNode.js v20.20.2\n";
+        let wanted = "challenge.js: TypeError: no\n  at f (challenge.js:4:2)";
+        assert_eq!(loading(output), wanted);
+    }
+
+    #[test]
+    fn chance_at_build_time_is_refused_and_not_kept_for_ever() {
+        let output = "1: Error: attempted to call an unknown imported function: \
+            'wasi:random/random@0.2.10' 'get-random-u64'";
+        let told = loading(output);
+        assert!(
+            told.contains("it asks for random numbers while it is loaded"),
+            "{told}"
+        );
+    }
+
+    #[test]
+    fn what_is_not_understood_is_told_as_it_is() {
+        let told = loading("something else\n");
+        assert!(
+            told.contains("something else") && told.contains("exit status: 1"),
+            "{told}"
+        );
+    }
+
+    #[test]
+    fn advice_of_the_bundler_that_does_not_help_is_replaced() {
+        let told = bundling(
+            "\u{2718} [ERROR] Could not resolve \"node:fs\"\n\n    challenge.js:2:15:\n\n\
+             \x20 The package \"node:fs\" wasn't found on the file system but is built into node. \
+             You can use \"--platform=node\" to do that.\n",
+        );
+        assert!(told.contains("challenge.js:2:15"), "{told}");
+        assert!(
+            told.ends_with("no files and no network.") && !told.contains("platform"),
+            "{told}"
+        );
+    }
+
+    #[test]
+    fn a_path_is_made_normal_without_the_file_system() {
+        assert_eq!(
+            normal(Path::new("/a/b/../../c/./d.js")),
+            Path::new("/c/d.js")
+        );
+    }
 }

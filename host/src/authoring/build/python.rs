@@ -1,7 +1,8 @@
 //! Building in Python, by componentize-py.
 
+use super::kept::{Kept, digests};
 use super::{BuildError, Job, Kind, find_tool, output_of};
-use crate::sandbox::Capability;
+use crate::sandbox::{Capability, sha256_hex};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -16,8 +17,7 @@ const REPORT: &str = "error.txt";
 
 /// Builds one component.
 ///
-/// No two builds give the same bytes: Python draws the seed of its hash tables when it
-/// starts, and componentize-py keeps the started Python in the component.
+/// What a component was built of before is not built again: see [`Kept`].
 ///
 /// # Errors
 ///
@@ -40,13 +40,21 @@ pub(super) fn build(job: &Job<'_>) -> Result<(), BuildError> {
     let (wit, world) = job.write_wit(&sdk.join("wit"))?;
     let entry = job.work.join(format!("{ENTRY}.py"));
     let text = entry_text(job.source, &module, capabilities.as_deref(), job.kind);
-    fs::write(&entry, text).map_err(BuildError::io(&entry))?;
+    fs::write(&entry, &text).map_err(BuildError::io(&entry))?;
 
     let mut paths = vec![job.work.clone(), directory];
     for path in [Some(root.as_path()), sdk.parent()].into_iter().flatten() {
         if !paths.iter().any(|known| known == path) {
             paths.push(path.to_owned());
         }
+    }
+    let mut made_of = [format!("{paths:?}"), text, installed(&tool)].to_vec();
+    for directory in [root, sdk, &wit] {
+        made_of.extend(digests(directory)?);
+    }
+    let kept = Kept::of(job, &made_of);
+    if kept.component_to(&job.out)? {
+        return Ok(());
     }
     let mut command = Command::new(tool);
     command.arg("--wit-path").arg(&wit).args(["--world", world]);
@@ -60,7 +68,7 @@ pub(super) fn build(job: &Job<'_>) -> Result<(), BuildError> {
         command.env("VIRTUAL_ENV", &venv);
     }
     match output_of(command) {
-        Ok(_) => Ok(()),
+        Ok(_) => kept.keep(&job.out),
         Err(BuildError::Failed {
             command,
             status,
@@ -81,6 +89,26 @@ pub(super) fn build(job: &Job<'_>) -> Result<(), BuildError> {
         }
         Err(error) => Err(error),
     }
+}
+
+/// What is installed beside the tool: packages by the names of their directories, which have
+/// their versions. Where there is no environment, the tool itself.
+fn installed(tool: &Path) -> String {
+    let library = tool
+        .parent()
+        .and_then(Path::parent)
+        .map(|venv| venv.join("lib"));
+    let mut names = Vec::new();
+    for python in library.iter().flat_map(fs::read_dir).flatten().flatten() {
+        let packages = fs::read_dir(python.path().join("site-packages"));
+        let packages = packages.into_iter().flatten().flatten();
+        names.extend(packages.map(|entry| entry.file_name().to_string_lossy().into_owned()));
+    }
+    names.sort();
+    if names.is_empty() {
+        names.push(sha256_hex(&fs::read(tool).unwrap_or_default()));
+    }
+    names.join(" ")
 }
 
 fn missing() -> BuildError {

@@ -226,3 +226,51 @@ fn a_world_is_made_of_the_capabilities() {
     let error = job(Kind::Challenge(&routes)).write_wit(wit).unwrap_err();
     assert!(error.to_string().contains("proxy_routes"), "{error}");
 }
+
+/// componentize-py never makes the same bytes twice.
+#[test]
+fn what_python_components_are_made_of_decides_whether_they_are_built_again() {
+    let fixture = Fixture::new();
+    let root = &fixture.project.root;
+    let sdk = root.join("vendor/proctor_sdk");
+    for directory in ["wit/challenge", "wit/solver"] {
+        fs::create_dir_all(sdk.join(directory)).unwrap();
+    }
+    fs::write(sdk.join("__init__.py"), "").unwrap();
+    let version = "__version__ = \"0.1.0\"\n";
+    fs::write(sdk.join("_version.py"), version).unwrap();
+    fs::write(
+        sdk.join("wit/solver/solver.wit"),
+        "package proctor:solver@0.1.0;\n",
+    )
+    .unwrap();
+    fs::write(root.join("solver.py"), "one").unwrap();
+    let file = "name = \"sum\"\nlanguage = \"python\"\n[solvers.adder]\nsource = \"solver.py\"\n";
+    fs::write(root.join("project.toml"), file).unwrap();
+    let fixture = Fixture {
+        project: Project::find(root).unwrap(),
+        directory: fixture.directory,
+    };
+    let count = fixture.directory.path().join("count");
+    // A component with a section that counts.
+    let script = r#"
+while [ "$1" != --output ]; do shift; done
+echo again >> COUNT
+printf '\0asm\15\0\1\0\0\2\1' > "$2"
+printf '%s' $(wc -l < COUNT) >> "$2"
+"#;
+    let script = script.replace("COUNT", &count.display().to_string());
+    fixture.tool("componentize-py", &script);
+    let digest = || fixture.build(&[]).unwrap()[0].digest.clone();
+    let first = digest();
+    fs::create_dir_all(fixture.project.cases()).unwrap();
+    fs::write(fixture.project.cases().join("a.toml"), "task = \"1\"").unwrap();
+    assert_eq!(digest(), first, "nothing that it is made of has changed");
+    fs::write(fixture.project.root.join("solver.py"), "two").unwrap();
+    let second = digest();
+    assert_ne!(second, first);
+    fs::remove_dir_all(fixture.project.root.join("dist")).unwrap();
+    assert_eq!(digest(), second);
+    let built = fs::read_to_string(count).unwrap().lines().count();
+    assert_eq!(built, 2);
+}

@@ -167,9 +167,10 @@ impl OciClient {
             }));
             let payload = payload.map_err(|error| OciError::Malformed(error.to_string()))?;
             let mark = key.mark(&payload).map_err(unsigned)?;
-            let mut annotations = json!({SIGNATURE: mark.base64()});
+            let mut annotations = Map::new();
+            annotations.insert(SIGNATURE.into(), mark.base64().into());
             if let Some(address) = mark.hotkey() {
-                annotations[HOTKEY] = address.into();
+                annotations.insert(HOTKEY.into(), address.into());
             }
             let digest = digest_of(&payload);
             let before = signed(&mut session, &pinned, manifest_digest).await?;
@@ -181,7 +182,10 @@ impl OciClient {
                 "annotations": annotations,
             }));
             session.put_blob(&digest, payload.into()).await?;
-            let digests: Vec<&Value> = layers.iter().map(|layer| &layer["digest"]).collect();
+            let digests: Vec<&Value> = layers
+                .iter()
+                .filter_map(|layer| layer.get("digest"))
+                .collect();
             let config = json!({
                 "architecture": "", "os": "", "created": "0001-01-01T00:00:00Z", "config": {},
                 "rootfs": {"type": "layers", "diff_ids": digests},

@@ -93,12 +93,12 @@ fn interfaces(component: &[u8]) -> Result<(Vec<String>, Vec<String>), OciError> 
         let payload =
             payload.map_err(|error| no_component(format!("damaged WebAssembly: {error}")))?;
         match payload {
-            Payload::Version { encoding, .. } if depth == 0 => {
-                if encoding == Encoding::Module {
-                    let why = "a core WebAssembly module, not a component: build it for \
-                               wasm32-wasip2";
-                    return Err(no_component(why.into()));
-                }
+            Payload::Version {
+                encoding: Encoding::Module,
+                ..
+            } if depth == 0 => {
+                let why = "a core WebAssembly module, not a component: build it for wasm32-wasip2";
+                return Err(no_component(why.into()));
             }
             Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
             Payload::End(_) => depth = depth.saturating_sub(1),

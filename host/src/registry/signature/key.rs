@@ -115,15 +115,21 @@ impl TrustedKey {
 /// A key that signs components.
 pub enum SigningKey {
     /// Of ECDSA on P-256.
-    Ecdsa(Box<EcdsaKeyPair>),
+    Ecdsa(EcdsaKeyPair),
     /// A hotkey.
-    Hotkey(Hotkey),
+    Hotkey(Box<Hotkey>),
 }
 
 impl fmt::Debug for SigningKey {
     /// Without the secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SigningKey")
+    }
+}
+
+impl From<Hotkey> for SigningKey {
+    fn from(hotkey: Hotkey) -> Self {
+        SigningKey::Hotkey(Box::new(hotkey))
     }
 }
 
@@ -158,7 +164,7 @@ impl SigningKey {
                  -pkeyopt ec_paramgen_curve:P-256 -out KEY.pem` makes one",
             )
         })?;
-        Ok(SigningKey::Ecdsa(Box::new(pair)))
+        Ok(SigningKey::Ecdsa(pair))
     }
 
     /// What a record names to trust this key: PEM, or an address.

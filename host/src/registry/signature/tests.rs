@@ -35,7 +35,7 @@ fn key(text: &str) -> TrustedKey {
 }
 
 fn hotkey(name: &str) -> SigningKey {
-    SigningKey::Hotkey(Hotkey::from_uri(name).unwrap())
+    Hotkey::from_uri(name).unwrap().into()
 }
 
 #[test]

@@ -198,6 +198,14 @@ fn a_damaged_stamp_is_refused() {
     assert!(message.contains("no version"), "{message}");
 }
 
+/// What is cut off is told by compiling, whatever it was built for.
+#[test]
+fn a_file_that_is_not_whole_passes() {
+    let mut cut = stamped("proctor:challenge@9.0.0");
+    cut.extend([0, 5]);
+    assert_eq!(CHALLENGE.check(&cut), Ok(()));
+}
+
 #[test]
 fn a_stamp_of_tomorrow_may_say_more() {
     let data = r#"{"contract":"proctor:solver@0.1.0","sdk":"x","more":[1]}"#;
@@ -218,11 +226,15 @@ fn a_submission_is_no_challenge_and_says_so() {
     let submission = stamped("proctor:solver@0.1.0");
     assert_eq!(
         refusal(&CHALLENGE, &submission),
-        "a submission (built for proctor:solver 0.1.0), not a challenge (proctor:challenge): a \
-         component for another world"
+        "not a proctor:challenge component: it is a submission, built for another world, \
+         proctor:solver 0.1.0"
     );
     let other = stamped("some:thing@1.0.0");
-    assert!(refusal(&SOLVER, &other).starts_with("something else (built for some:thing 1.0.0)"));
+    let message = refusal(&SOLVER, &other);
+    assert!(
+        message.contains("something else, built for another world, some:thing 1.0.0"),
+        "{message}"
+    );
 }
 
 /// The versions that are taken are those that are published.
@@ -242,4 +254,28 @@ fn the_newest_version_is_that_of_the_wit() {
             assert!(published.contains(&id), "{id}");
         }
     }
+}
+
+#[test]
+fn stamps_without_end_are_not_kept() {
+    let one = custom(
+        SECTION,
+        "{\"contract\":\"proctor:solver@0.1.0\",\"sdk\":\"x\"}",
+    );
+    let of = |count| [COMPONENT, &one.repeat(count)].concat();
+    assert_eq!(SOLVER.check(&of(MAX_STAMPS)), Ok(()));
+    let refused = refusal(&SOLVER, &of(MAX_STAMPS + 1));
+    assert!(refused.contains("more than 64 stamps"), "{refused}");
+}
+
+#[test]
+fn components_that_nest_without_end_are_refused() {
+    let nested = |depth| {
+        (0..depth).fold(COMPONENT.to_vec(), |inner, _| {
+            [COMPONENT, &section(4, &inner)].concat()
+        })
+    };
+    assert_eq!(SOLVER.check(&nested(MAX_DEPTH)), Ok(()));
+    let refused = refusal(&SOLVER, &nested(MAX_DEPTH + 1));
+    assert!(refused.contains("more than 100 levels"), "{refused}");
 }
