@@ -203,7 +203,9 @@ fn wants_json(matches: &ArgMatches) -> bool {
         return false;
     };
     let flag = |matches: &ArgMatches| matches!(matches.try_get_one("json"), Ok(Some(true)));
-    matches.subcommand().is_some_and(|(_, matches)| flag(matches))
+    matches
+        .subcommand()
+        .is_some_and(|(_, matches)| flag(matches))
 }
 
 /// The runtime of a command that waits for anything.

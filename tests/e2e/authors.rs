@@ -50,7 +50,9 @@ fn output(directory: &Path, arguments: &[&str]) -> Output {
 
 fn text(output: &Output) -> String {
     let streams = [&output.stdout, &output.stderr];
-    streams.map(|bytes| String::from_utf8_lossy(bytes)).join("\n")
+    streams
+        .map(|bytes| String::from_utf8_lossy(bytes))
+        .join("\n")
 }
 
 /// Runs it, which must succeed, with `--json`.
@@ -58,12 +60,16 @@ fn text(output: &Output) -> String {
 fn done(directory: &Path, arguments: &[&str]) -> Value {
     let output = output(directory, &[arguments, &["--json"]].concat());
     assert!(output.status.success(), "{arguments:?}: {}", text(&output));
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", text(&output)))
+    serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}", text(&output)))
 }
 
 /// A new project of a language, in a directory of its own.
 fn new(world: &World, language: &str) -> PathBuf {
-    done(world.path(), &["plugin", "new", "my-sum", "--lang", language]);
+    done(
+        world.path(),
+        &["plugin", "new", "my-sum", "--lang", language],
+    );
     world.path().join("my-sum")
 }
 

@@ -82,7 +82,9 @@ fn a6_07_a_slow_start_holds_up_nobody() {
     }
     assert_eq!(server.get("/challenges/answers/x").status, 200);
     // They start in any order.
-    let starting = slow.iter().any(|name| state_of(&server, name) != "rejected");
+    let starting = slow
+        .iter()
+        .any(|name| state_of(&server, name) != "rejected");
     assert!(starting, "all this while they were starting");
     let refused = endless.join().unwrap();
     assert!([409, 422].contains(&refused.status), "{refused:?}");

@@ -12,7 +12,9 @@ use crate::progress;
 pub(crate) fn build(workspace: &Workspace) -> Result<()> {
     progress("building the example challenges and their solvers");
     let plugins = workspace.root.join("plugins");
-    for component in workspace.build_components(&["ab-sniffer", "completion", "digits", "digits-solvers"])? {
+    for component in
+        workspace.build_components(&["ab-sniffer", "completion", "digits", "digits-solvers"])?
+    {
         let name = component
             .path
             .file_name()

@@ -13,7 +13,7 @@ use proctor_sdk::testing::cases as format;
 use std::io;
 use std::path::PathBuf;
 
-pub(crate) use bed::compiling;
+pub(crate) use bed::loading;
 pub use bed::{Bed, Came, CaseRun, OnStep};
 pub use format::{Answers, Asked, Case, CaseError, Difference};
 
@@ -33,7 +33,7 @@ pub enum CasesError {
         example: String,
     },
     /// There is none of a name.
-    #[error("no case `{name}` in {}: there are {known}", directory.display())]
+    #[error("no case `{name}` in {}: the cases are: {known}", directory.display())]
     Unknown {
         /// What was asked for.
         name: String,
@@ -62,7 +62,7 @@ pub fn read(
     project: &Project,
     only: &[String],
 ) -> Result<Vec<Result<Case, CaseError>>, CasesError> {
-    let directory = project.cases();
+    let directory = nearby(project.cases());
     let cases = match format::read(&directory) {
         Ok(cases) => cases,
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
@@ -86,6 +86,17 @@ pub fn read(
     }
     let is_wanted = |case: &Result<Case, CaseError>| wanted.contains(&name(case));
     Ok(cases.into_iter().filter(is_wanted).collect())
+}
+
+/// A directory as one would type it here: all that is told of cases is told by it.
+fn nearby(directory: PathBuf) -> PathBuf {
+    let here = std::env::current_dir().ok();
+    let relative = here.and_then(|here| Some(directory.strip_prefix(here).ok()?.to_owned()));
+    match relative {
+        Some(relative) if relative.as_os_str().is_empty() => PathBuf::from("."),
+        Some(relative) => relative,
+        None => directory,
+    }
 }
 
 fn name(case: &Result<Case, CaseError>) -> &str {

@@ -116,7 +116,9 @@ fn capabilities<'de, D: serde::Deserializer<'de>>(
         all.find(|capability| capability.name() == name)
             .ok_or_else(|| {
                 let all = Capability::ALL.map(Capability::name).join(", ");
-                serde::de::Error::custom(format!("no capability `{name}`: there are {all}"))
+                serde::de::Error::custom(format!(
+                    "no capability `{name}`: the capabilities are: {all}"
+                ))
             })
     };
     names.into_iter().map(find).collect()
@@ -127,7 +129,7 @@ fn capabilities<'de, D: serde::Deserializer<'de>>(
 pub enum ProjectError {
     /// There is no `project.toml` in the directory or above it.
     #[error(
-        "{0} is in no project: there is no {FILE} there or above; `proctor plugin new NAME --lang rust` makes one"
+        "{0} is in no project: there is no {FILE} there or above; `proctor plugin new NAME --lang rust|python|js` makes one of a challenge, `proctor solver new NAME --lang rust|python|js` one of a submission"
     )]
     NotFound(PathBuf),
     /// The file cannot be read.
@@ -150,7 +152,7 @@ pub enum ProjectError {
     #[error("{0} has no [challenge]: it is a project of submissions")]
     NoChallenge(PathBuf),
     /// The project has no such submission.
-    #[error("no solver `{name}` in {path}: there are {known}")]
+    #[error("no solver `{name}` in {path}: the solvers are: {known}")]
     NoSolver {
         /// The file.
         path: PathBuf,
@@ -319,7 +321,7 @@ mod tests {
         assert!(project.built("adder").ends_with("dist/adder.wasm"));
         assert!(project.sdk.ends_with("vendor/proctor_sdk"));
         let error = project.solver("other").unwrap_err().to_string();
-        assert!(error.contains("there are adder"), "{error}");
+        assert!(error.contains("the solvers are: adder"), "{error}");
     }
 
     #[test]

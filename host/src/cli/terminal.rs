@@ -30,7 +30,7 @@ pub(super) fn styled(style: Style, text: impl fmt::Display) -> String {
 pub(super) struct Step(ProgressBar);
 
 impl Step {
-    /// Tells what is being done now, as in `compiling sum.wasm (18 MB)`.
+    /// Tells what is being done now, as in `loading sum.wasm (18 MB)`.
     pub(super) fn begin(what: impl fmt::Display) -> Self {
         let what = what.to_string();
         if !io::stderr().is_terminal() {

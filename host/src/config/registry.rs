@@ -27,6 +27,10 @@ pub struct Registry {
     /// Hosts with private addresses that components may be pulled from, and that GPU
     /// servers and runners may have, `host` or `host:port`. Default: none.
     pub private_hosts: Vec<String>,
+    /// Hosts with private addresses that submissions may be pulled from, `host` or
+    /// `host:port`; without TLS if they are in `plain_http` as well. Miners name whom the
+    /// host asks for these, so `private_hosts` does not count. Default: none.
+    pub submission_hosts: Vec<String>,
 }
 
 impl Default for Registry {
@@ -38,6 +42,7 @@ impl Default for Registry {
             tag_poll_s: 300.0,
             plain_http: Vec::new(),
             private_hosts: Vec::new(),
+            submission_hosts: Vec::new(),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Semaphore, SemaphorePermit, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, watch};
 use tokio::time::{Instant, interval_at};
 
 /// A component that is larger takes seconds to compile, and much memory: those of Python
@@ -95,13 +95,13 @@ impl Background {
 
     /// Waits for a place to compile a component of `bytes` bytes. None if there will be
     /// none any more.
-    pub(super) async fn place(&self, bytes: usize) -> Option<SemaphorePermit<'_>> {
+    pub(super) async fn place(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
         let places = if bytes > LARGE {
             &self.large
         } else {
             &self.small
         };
-        places.acquire().await.ok()
+        Arc::clone(places).acquire_owned().await.ok()
     }
 
     /// Waits for the turn of a file's component to tell what it is. One at a time: those
@@ -170,24 +170,24 @@ pub(super) fn every_few_seconds() -> impl Stream<Item = Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures_util::FutureExt;
+    use futures_util::future::BoxFuture;
     use tokio::sync::{mpsc, oneshot};
 
     fn path(name: &str) -> &Path {
         Path::new(name)
     }
 
-    /// A load that goes on when it is told to, and tells when it begins.
+    /// A load that goes on when it is told to, by what it sends when it begins.
     fn stepwise() -> (
-        impl Fn() -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync + 'static,
+        impl Fn() -> BoxFuture<'static, ()> + Send + Sync + 'static,
         mpsc::UnboundedReceiver<oneshot::Sender<()>>,
     ) {
         let (began, begins) = mpsc::unbounded_channel();
         let load = move || {
             let (go_on, told) = oneshot::channel();
             began.send(go_on).unwrap();
-            let load: std::pin::Pin<Box<dyn Future<Output = ()> + Send>> =
-                Box::pin(async move { drop(told.await) });
-            load
+            async move { drop(told.await) }.boxed()
         };
         (load, begins)
     }

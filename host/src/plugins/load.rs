@@ -309,12 +309,16 @@ impl Loader {
     ) -> Result<Arc<PluginComponent>, Rejection> {
         let size = bytes.len();
         let place = self.background.place(size).await;
-        let _place = place.ok_or_else(|| Rejection::new("host_error", "the host is stopping"))?;
+        let place = place.ok_or_else(|| Rejection::new("host_error", "the host is stopping"))?;
         begins();
         tracing::info!(file = %of, bytes = size, "compiling plugin");
         let start = Instant::now();
         let sandbox = self.sandbox.clone();
-        let linked = blocking(move || Ok(PluginComponent::load(&sandbox, &bytes)?));
+        let linked = blocking(move || {
+            // Compiling goes on, and takes a place, when whoever asked for it is gone.
+            let _place = place;
+            Ok(PluginComponent::load(&sandbox, &bytes)?)
+        });
         let linked = telling(linked, every_few_seconds(), |elapsed| {
             let seconds = elapsed.as_secs();
             tracing::info!(file = %of, seconds, "still compiling plugin");

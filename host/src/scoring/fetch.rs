@@ -1,7 +1,7 @@
 //! Submissions that miners put into registries.
 
 use super::pipeline::Pipeline;
-use crate::config::{Config, Runner};
+use crate::config::{self, Config, Runner};
 use crate::plugins::ActivePlugin;
 use crate::registry::oci::{OciClient, OciError};
 use crate::registry::reference::OciReference;
@@ -12,10 +12,28 @@ use std::time::Duration;
 /// long.
 const WHOLE: Duration = Duration::from_secs(60);
 
-/// A client for what miners name, which has none of the operator's logins.
+/// How a component begins, unlike a module.
+const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
+
+/// A client for what miners name, which has none of the operator's logins, and reaches
+/// nothing that the operator has for other ends: a registry may send the host anywhere.
 pub(super) fn client(config: &Config) -> Result<OciClient, OciError> {
-    let client = OciClient::new(&config.registry, config.artifacts.max_bytes)?;
+    let registry = of_submissions(&config.registry);
+    let client = OciClient::new(&registry, config.artifacts.max_bytes)?;
     Ok(client.as_nobody().with_timeout(WHOLE))
+}
+
+fn of_submissions(registry: &config::Registry) -> config::Registry {
+    let hosts = &registry.submission_hosts;
+    let plain = registry
+        .plain_http
+        .iter()
+        .filter(|host| hosts.contains(host));
+    config::Registry {
+        plain_http: plain.cloned().collect(),
+        private_hosts: hosts.clone(),
+        ..registry.clone()
+    }
 }
 
 impl Pipeline {
@@ -55,11 +73,39 @@ impl Pipeline {
             );
             return Err(unavailable(problem));
         }
+        // Nothing that cannot run is kept for miners.
+        if !pulled.bytes.starts_with(COMPONENT) {
+            return Err(unavailable(format!("{found} is no component")));
+        }
         let artifacts = self.artifacts.clone();
         let added = tokio::task::spawn_blocking(move || artifacts.add(&pulled.bytes)).await;
         let added = added.map_err(|error| unavailable(error.to_string()))?;
         let added = added.map_err(|error| unavailable(error.to_string()))?;
         tracing::info!(artifact = found, bytes = added.size, "submission pulled");
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_operator_reaches_is_not_what_miners_may_name() {
+        let list = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let registry = config::Registry {
+            plain_http: list(&["gpu.lan", "localhost:5000"]),
+            private_hosts: list(&["gpu.lan", "10.0.0.1"]),
+            submission_hosts: list(&["localhost:5000", "registry.lan"]),
+            ..config::Registry::default()
+        };
+        let of = of_submissions(&registry);
+        assert_eq!(of.private_hosts, registry.submission_hosts);
+        assert_eq!(of.plain_http, ["localhost:5000"]);
+        let none = of_submissions(&config::Registry {
+            submission_hosts: Vec::new(),
+            ..registry
+        });
+        assert!(none.private_hosts.is_empty() && none.plain_http.is_empty());
     }
 }

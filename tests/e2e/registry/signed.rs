@@ -188,7 +188,7 @@ fn a_component_of_the_store_needs_a_signature_that_is_kept() {
 /// The configuration that allows a registry.
 fn allow(registry: &Registry) -> String {
     format!(
-        "[registry]\nplain_http = [\"{0}\"]\nprivate_hosts = [\"{0}\"]\n",
+        "[registry]\nplain_http = [\"{0}\"]\nprivate_hosts = [\"{0}\"]\nsubmission_hosts = [\"{0}\"]\n",
         registry.address
     )
 }

@@ -6,9 +6,9 @@ mod seen;
 mod sockets;
 
 use files::FileStep;
-pub use sockets::reach;
 use serde::Deserialize;
 use serde_json::{Value, json};
+pub use sockets::reach;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// Tells what begins, as in `compiling sum.wasm (18 MB)`.
+/// Tells what begins, as in `loading sum.wasm (18 MB)`.
 pub type OnStep<'a> = Box<dyn FnMut(&str) + 'a>;
 
 /// What cases are run on: a sandbox, a challenge, and solvers that were loaded for the
@@ -243,7 +243,7 @@ impl<'a> Bed<'a> {
         }
         let bytes = fs::read(path)
             .map_err(|error| format!("cannot read its solver, {}: {error}", path.display()))?;
-        (self.on_step)(&compiling(path, bytes.len()));
+        (self.on_step)(&loading(path, bytes.len()));
         let solver = SolverComponent::load(self.sandbox, &bytes).map(|(solver, _)| solver);
         let digest = sha256_hex(&bytes);
         let loaded = (Submission { digest }, solver);
@@ -382,14 +382,14 @@ impl<'a> Bed<'a> {
     }
 }
 
-/// `compiling sum.wasm (18 MB)`.
-pub(crate) fn compiling(path: &Path, bytes: usize) -> String {
+/// `loading sum.wasm (18 MB)`: compiled, or taken from the cache.
+pub(crate) fn loading(path: &Path, bytes: usize) -> String {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let size = match bytes {
         0..1_000_000 => format!("{} kB", bytes / 1_000),
         _ => format!("{} MB", bytes / 1_000_000),
     };
-    format!("compiling {name} ({size})")
+    format!("loading {name} ({size})")
 }
 
 /// A submission that gives recorded answers, and counts how many it was asked for.

@@ -2,6 +2,7 @@
 
 use super::bed::Came;
 use super::format::{Case, Difference};
+use super::update::replace;
 use serde_json::{Value, json};
 use std::fs;
 use std::io;
@@ -67,7 +68,7 @@ pub(super) fn write(case: &Case, snapshot: &Value) -> io::Result<bool> {
     if fs::read(&path).is_ok_and(|old| old == text.as_bytes()) {
         return Ok(false);
     }
-    fs::write(path, text)?;
+    replace(&path, text.as_bytes())?;
     Ok(true)
 }
 

@@ -132,7 +132,7 @@ async fn cases_are_run_and_compared_with_what_they_expect() {
     );
     for (run, wanted) in [
         (&runs[5], "task"),
-        (&runs[6], "there are knn"),
+        (&runs[6], "the solvers are: knn"),
         (&runs[7], "nowhere.wasm"),
     ] {
         let problem = run.problem.as_ref().unwrap();
@@ -290,7 +290,7 @@ fn cases_are_chosen_by_name_or_file() {
     };
     assert_eq!(names(&[]).unwrap(), ["a", "b"]);
     assert_eq!(names(&["cases/b.toml"]).unwrap(), ["b"]);
-    assert!(names(&["c"]).unwrap_err().contains("there are a, b"));
+    assert!(names(&["c"]).unwrap_err().contains("the cases are: a, b"));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::{Kind, NewError};
 use crate::authoring::project::Language;
-use crate::config::{CHALLENGE_NAME, is_challenge_name};
+use crate::config::is_challenge_name;
 
 /// Names that cargo takes for no package, or that a package which the project depends on
 /// has.
@@ -117,19 +117,17 @@ pub(super) fn check_name(kind: Kind, language: Language, name: &str) -> Result<(
             reason,
         })
     };
-    // The solver of a challenge is called after it.
+    // The solver of a challenge is called after it, with `-solver`.
     let longest = match kind {
-        Kind::Plugin => format!("{name}-solver"),
-        Kind::Solver => name.to_owned(),
+        Kind::Plugin => 57,
+        Kind::Solver => 64,
     };
-    if !is_challenge_name(name) {
-        return refused(format!("it must be {CHALLENGE_NAME}"));
-    }
-    if !name.starts_with(|c: char| c.is_ascii_lowercase()) {
-        return refused("it must begin with a letter, as it names a type".to_owned());
-    }
-    if !is_challenge_name(&longest) {
-        return refused("it is longer than 57 characters".to_owned());
+    // It names a type as well.
+    let begins = name.starts_with(|c: char| c.is_ascii_lowercase());
+    if !is_challenge_name(name) || !begins || name.len() > longest {
+        return refused(format!(
+            "it must be 1 to {longest} of a-z, 0-9, - and _, first a letter"
+        ));
     }
     if language == Language::Rust && RUST.contains(&name) {
         return refused("it means something else in Rust".to_owned());

@@ -139,21 +139,18 @@ fn a_name_that_cannot_be_built_is_refused() {
     for (kind, language, name, why) in [
         (Kind::Plugin, Language::Rust, "My-Sum", "a-z"),
         (Kind::Plugin, Language::Rust, "../sum", "a-z"),
-        (Kind::Plugin, Language::Js, "", "1 to 64"),
-        (
-            Kind::Plugin,
-            Language::Python,
-            "2048",
-            "begin with a letter",
-        ),
-        (Kind::Plugin, Language::Rust, &"a".repeat(58), "57"),
+        (Kind::Plugin, Language::Js, "", "1 to 57"),
+        (Kind::Plugin, Language::Python, "2048", "first a letter"),
+        (Kind::Plugin, Language::Rust, &"a".repeat(58), "1 to 57"),
         (Kind::Solver, Language::Rust, "match", "in Rust"),
         (Kind::Plugin, Language::Rust, "serde", "in Rust"),
     ] {
         let error = check_name(kind, language, name).unwrap_err().to_string();
         assert!(error.contains(why), "{name}: {error}");
     }
-    check_name(Kind::Solver, Language::Rust, &"a".repeat(58)).unwrap();
+    check_name(Kind::Solver, Language::Rust, &"a".repeat(64)).unwrap();
+    assert!(check_name(Kind::Solver, Language::Rust, &"a".repeat(65)).is_err());
+    check_name(Kind::Plugin, Language::Rust, &"a".repeat(57)).unwrap();
     check_name(Kind::Plugin, Language::Python, "match").unwrap();
 }
 

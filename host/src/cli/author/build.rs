@@ -2,9 +2,9 @@
 
 use super::super::print_json;
 use super::super::terminal::{FAINT, GOOD, Step, styled};
+use super::shown;
 use crate::authoring::{BuildError, Built, Project, build};
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Builds components of a project, and tells what is going on.
@@ -30,6 +30,7 @@ pub(in crate::cli) fn run(
         }
         Ok(built) => print(&built),
         Err(error) if as_json => {
+            eprintln!("error: {error}");
             print_json(&json!({ "built": [], "error": error_json(&error) }))?;
             return Ok(ExitCode::FAILURE);
         }
@@ -82,15 +83,6 @@ pub(in crate::cli) fn print(built: &[Built]) {
         let rest = format!("{size:>8}  sha256:{digest}…  {elapsed:.1?}");
         anstream::println!("{what}  {path:width$}  {}", styled(FAINT, rest));
     }
-}
-
-/// A path as one would type it here.
-fn shown(path: &Path) -> String {
-    let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
-    path.strip_prefix(here)
-        .unwrap_or(path)
-        .display()
-        .to_string()
 }
 
 fn size(bytes: u64) -> String {

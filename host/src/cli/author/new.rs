@@ -2,6 +2,7 @@
 
 use super::super::print_json;
 use super::super::terminal::{FAINT, GOOD, styled};
+use super::Usage;
 use crate::authoring::{Created, Kind, Language, NewError, create};
 use clap::Args;
 use serde_json::json;
@@ -10,7 +11,7 @@ use std::process::ExitCode;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct New {
-    /// What it is called: 1 to 64 of a-z, 0-9, - and _, first a letter.
+    /// What it is called: 1 to 57 of a-z, 0-9, - and _, first a letter; a submission up to 64.
     name: String,
     /// What it is written in.
     #[arg(long, value_name = "rust|python|js", hide_possible_values = true)]
@@ -28,10 +29,7 @@ impl New {
         let directory = self.path.as_deref().unwrap_or(Path::new(&self.name));
         let created = match create(kind, self.lang, &self.name, directory) {
             Ok(created) => created,
-            Err(error @ NewError::Name { .. }) => {
-                eprintln!("error: {error}");
-                return Ok(ExitCode::from(2));
-            }
+            Err(error @ NewError::Name { .. }) => return Err(Usage(error.to_string()).into()),
             Err(error) => return Err(error.into()),
         };
         let next = next(kind, &created);

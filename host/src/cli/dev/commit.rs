@@ -1,6 +1,7 @@
 //! `proctor dev commit`.
 
 use crate::clock;
+use crate::registry::reference::ArtifactSource;
 use clap::Args;
 use fernet::Fernet;
 use serde_json::json;
@@ -12,7 +13,9 @@ use std::process::ExitCode;
 pub(in crate::cli) struct Commit {
     /// The challenge.
     challenge: String,
-    /// What the miner submits, as `proctor artifact add` prints it: `sha256:…`.
+    /// What the miner submits, as `proctor artifact add` prints it, `sha256:…`, or as
+    /// `proctor plugin push` does, `repository@sha256:…`.
+    #[arg(value_parser = artifact)]
     artifact: String,
     /// The miner's hotkey.
     #[arg(long, value_name = "HOTKEY")]
@@ -38,5 +41,44 @@ impl Commit {
         let document = json!({ "miner_commits": { self.hotkey: { self.challenge: commit } } });
         println!("{document:#}");
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// A submission that is named by its digest: another tag tomorrow is another submission.
+fn artifact(text: &str) -> Result<String, String> {
+    let named = match text.parse() {
+        Ok(ArtifactSource::Store(_)) => true,
+        Ok(ArtifactSource::Oci(reference)) => reference.digest.is_some(),
+        Ok(ArtifactSource::File(_)) | Err(_) => false,
+    };
+    match named {
+        true => Ok(text.to_owned()),
+        false => {
+            Err("it must be sha256: and 64 hexadecimal digits, or repository@sha256:…".to_owned())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_submission_is_named_by_its_digest() {
+        let digest = format!("sha256:{}", "0123456789abcdef".repeat(4));
+        let pushed = format!("ghcr.io/org/sum@{digest}");
+        for good in [&digest, &pushed] {
+            assert_eq!(artifact(good).as_ref(), Ok(good));
+        }
+        for bad in [
+            "",
+            "sha256:12",
+            "sum.wasm",
+            "file:sum.wasm",
+            "ghcr.io/org/sum:1",
+            "a@sha256:1",
+        ] {
+            assert!(artifact(bad).is_err(), "{bad}");
+        }
     }
 }

@@ -1,13 +1,13 @@
 //! `proctor plugin bench`.
 
-use super::super::author::read;
+use super::super::author::{expect_kind, read, shown};
 use super::super::table::table;
 use super::super::terminal::{BAD, WARNING, styled};
 use super::super::{ConfigArgs, print_json, runtime};
 use super::test::steps;
 use super::test::target::{Chosen, challenge, has_solver, submission};
 use crate::authoring::bench::{Bench as Measurements, Measured, Plan, Ready, bench};
-use crate::sandbox::{Sandbox, SandboxConfig};
+use crate::sandbox::{ComponentKind, Sandbox, SandboxConfig};
 use anstream::{print, println};
 use anyhow::Context;
 use clap::Args;
@@ -56,7 +56,18 @@ impl Bench {
         };
         let file = challenge(self.file.as_deref(), &chosen)?;
         let artifact = self.submission(&chosen)?;
-        let artifact = artifact.as_deref().map(read).transpose()?;
+        let artifact = match artifact {
+            Some(path) => {
+                let bytes = read(&path)?;
+                let named = match self.artifact {
+                    Some(_) => format!("--artifact: {}", shown(&path)),
+                    None => shown(&path),
+                };
+                expect_kind(&bytes, ComponentKind::Solver, &named)?;
+                Some(bytes)
+            }
+            None => None,
+        };
         let config = self.config.load()?;
         let plan = Plan {
             runs: self.runs,
@@ -65,6 +76,7 @@ impl Bench {
             artifact: artifact.as_deref(),
         };
         let bytes = read(&file)?;
+        expect_kind(&bytes, ComponentKind::Challenge, &shown(&file))?;
         // Nothing is compiled yet, and no volume is that of a host.
         let scratch = tempfile::tempdir()?;
         let mut sandbox = SandboxConfig::new(scratch.path().join("compiled"));
@@ -73,7 +85,7 @@ impl Bench {
         let volumes = scratch.path();
         let measuring = bench(&sandbox, &bytes, &config, &plan, volumes, steps());
         let measured = runtime()?.block_on(measuring);
-        let measured = measured.with_context(|| file.display().to_string())?;
+        let measured = measured.with_context(|| shown(&file))?;
         match self.json {
             true => print_json(&as_json(&measured))?,
             false => print_bench(&measured, &file),
@@ -97,7 +109,7 @@ impl Bench {
 }
 
 fn print_bench(bench: &Measurements, file: &Path) {
-    println!("{} ({})", bench.challenge, file.display());
+    println!("{} ({})", bench.challenge, shown(file));
     println!("{}", ready("the challenge", &bench.component));
     if let Some(solver) = &bench.solver {
         println!("{}", ready("the submission", solver));

@@ -123,7 +123,7 @@ impl Found {
         let description = self.challenge.as_ref().map(|(_, description)| description);
         let component = self.component.as_ref();
         let needs = component.map(|component| &component.interfaces.needs);
-        let imports = needs.map(|needs| needs.iter().map(|need| &need.import).collect());
+        let imports = needs.into_iter().flatten().map(|need| &need.import);
         let schema = description.map(|d| serde_json::from_str::<Value>(&d.settings_schema));
         let anatomy = component.map(|component| &component.anatomy);
         json!({
@@ -136,7 +136,7 @@ impl Found {
             "capabilities": self.capabilities(),
             "stamp": component.and_then(|component| component.stamp.as_ref()),
             "exports": component.map_or(&[][..], |component| &component.interfaces.exports),
-            "imports": imports.unwrap_or_else(Vec::<&String>::new),
+            "imports": imports.collect::<Vec<_>>(),
             "needs": needs.map_or(&[][..], |needs| needs),
             "sections": anatomy.map(|anatomy| anatomy.sections),
             "modules": anatomy.map_or(&[][..], |anatomy| &anatomy.modules),

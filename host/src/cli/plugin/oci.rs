@@ -1,6 +1,7 @@
 //! What the commands that ask registries have in common.
 
 use super::super::ConfigArgs;
+use super::super::author::Usage;
 use super::super::wallet::WalletArgs;
 use crate::chain::Hotkey;
 use crate::config::Config;
@@ -73,7 +74,7 @@ impl SignerArgs {
     pub(super) fn open(&self, config: &Config) -> anyhow::Result<SigningKey> {
         if let Some(path) = &self.key {
             if !self.settings().is_empty() {
-                bail!("one signs: either --key or a wallet");
+                bail!(Usage("one signs: either --key or a wallet".to_owned()));
             }
             let pem = read_key(path).with_context(|| path.display().to_string())?;
             let key = SigningKey::from_pem(&pem);
@@ -81,9 +82,10 @@ impl SignerArgs {
         }
         let hotkey = Hotkey::open(&config.wallet)?;
         let hotkey = hotkey.ok_or_else(|| {
-            anyhow!("who signs? Give --key KEY.pem, or a hotkey with --wallet.name NAME")
+            let how = "who signs? Give --key KEY.pem, or a hotkey with --wallet.name NAME";
+            Usage(how.to_owned())
         })?;
-        Ok(SigningKey::Hotkey(hotkey))
+        Ok(hotkey.into())
     }
 }
 

@@ -1,6 +1,6 @@
 //! `proctor plugin push`.
 
-use super::super::author::read;
+use super::super::author::read_component;
 use super::super::terminal::{GOOD, Step, styled};
 use super::super::{print_json, runtime};
 use super::oci::{RegistryArgs, SignerArgs, explained, size};
@@ -30,7 +30,7 @@ pub(in crate::cli) struct Push {
 impl Push {
     pub(in crate::cli) fn run(self) -> anyhow::Result<ExitCode> {
         let (config, client) = self.registry.open(self.signer.settings())?;
-        let component = read(&self.file)?;
+        let component = read_component(&self.file)?;
         let bytes = component.len();
         let key = match self.signer.is_given() {
             true => Some(self.signer.open(&config)?),

@@ -1,16 +1,17 @@
 //! `proctor plugin run`.
 
-use super::super::author::read;
+use super::super::author::{expect_kind, read, shown};
 use super::super::table::table;
 use super::super::terminal::{BAD, GOOD, Step, styled};
 use super::super::{ConfigArgs, author, print_json, runtime};
+use super::test::print::wrote;
 use super::test::target::{Chosen, challenge, submission};
-use crate::authoring::cases::compiling;
+use crate::authoring::cases::loading;
 use crate::authoring::evaluate::{Attempt, Evaluation, Subject};
 use crate::config::Config;
 use crate::sandbox::types::Submission;
 use crate::sandbox::{
-    PluginError, Sandbox, SettingsProblem, SolverComponent, Submitted, sha256_hex,
+    ComponentKind, PluginError, Sandbox, SettingsProblem, SolverComponent, Submitted, sha256_hex,
 };
 use anstream::{print, println};
 use anyhow::Context;
@@ -54,6 +55,12 @@ impl Run {
         };
         let file = challenge(self.file.as_deref(), &chosen)?;
         let artifact = submission(self.artifact.as_deref(), &chosen)?;
+        let named = match self.artifact {
+            Some(_) => format!("--artifact: {}", shown(&artifact)),
+            None => shown(&artifact),
+        };
+        // Before a large challenge is compiled for nothing.
+        expect_kind(&read(&artifact)?, ComponentKind::Solver, &named)?;
         let sandbox = author::sandbox()?;
         let config = self.config.load()?;
         let evaluation = runtime()?.block_on(async {
@@ -82,10 +89,11 @@ impl Subject {
         config: &Config,
     ) -> anyhow::Result<Self> {
         let bytes = read(file)?;
-        let _step = Step::begin(compiling(file, bytes.len()));
+        expect_kind(&bytes, ComponentKind::Challenge, &shown(file))?;
+        let _step = Step::begin(loading(file, bytes.len()));
         Subject::load(sandbox, &bytes, config)
             .await
-            .with_context(|| format!("{} cannot be loaded", file.display()))
+            .with_context(|| format!("{} cannot be loaded", shown(file)))
     }
 
     /// Evaluates and judges the submission of a file. Without `settings` they are those of
@@ -115,7 +123,7 @@ impl Subject {
             anyhow::bail!("{source}: {path}{message}");
         }
         let bytes = read(artifact)?;
-        let step = Step::begin(compiling(artifact, bytes.len()));
+        let step = Step::begin(loading(artifact, bytes.len()));
         let solver = SolverComponent::load(sandbox, &bytes).map(|(solver, _)| solver.into());
         drop(step);
         let attempt = Attempt {
@@ -211,6 +219,7 @@ impl Evaluation {
         if let Some(reason) = &verdict.reason {
             println!("the verdict's reason: {reason}");
         }
+        wrote(&report.log);
     }
 }
 
@@ -219,5 +228,5 @@ fn print_error(error: &PluginError, log: &str) {
     for frame in &error.frames {
         println!("  at {frame}");
     }
-    print!("{log}");
+    wrote(log);
 }

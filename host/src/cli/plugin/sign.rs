@@ -1,19 +1,16 @@
 //! `proctor plugin sign`.
 
-use super::super::author::read;
+use super::super::author::read_component;
 use super::super::terminal::{GOOD, styled};
 use super::super::{ConfigArgs, print_json};
 use super::oci::SignerArgs;
 use crate::registry::signature::TrustedKey;
 use crate::sandbox::sha256_hex;
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::Args;
 use serde_json::json;
 use std::path::PathBuf;
 use std::process::ExitCode;
-
-/// How a component begins.
-const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Sign {
@@ -35,11 +32,8 @@ pub(in crate::cli) struct Sign {
 impl Sign {
     pub(in crate::cli) fn run(self) -> anyhow::Result<ExitCode> {
         let config = self.config.load_with(self.signer.settings())?;
-        let component = read(&self.file)?;
-        if !component.starts_with(COMPONENT) {
-            bail!("{} is no WebAssembly component", self.file.display());
-        }
         let key = self.signer.open(&config)?;
+        let component = read_component(&self.file)?;
         let evidence = key.sign_component(&component)?;
         let signer = key.trusted()?;
         let output = self.output.unwrap_or_else(|| {

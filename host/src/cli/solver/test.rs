@@ -3,7 +3,7 @@
 use crate::authoring::Project;
 use crate::authoring::cases::{self, Asked, Bed, Case, CaseError, CaseRun, CasesError};
 use crate::authoring::evaluate::{Evaluation, Subject};
-use crate::cli::author::{build, sandbox};
+use crate::cli::author::{build, sandbox, shown};
 use crate::cli::terminal::{FAINT, styled};
 use crate::cli::{ConfigArgs, print_json, runtime};
 use anstream::println;
@@ -125,7 +125,7 @@ fn component(path: &Path) -> anyhow::Result<PathBuf> {
     ensure!(
         built.is_file(),
         "{} is not there: run `proctor plugin build` in {}",
-        built.display(),
+        shown(&built),
         project.root.display()
     );
     Ok(built)

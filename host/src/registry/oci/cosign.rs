@@ -113,9 +113,17 @@ impl OciClient {
                 let Some((digest, mark)) = mark_of(layer) else {
                     continue;
                 };
-                let payload = session
-                    .small_blob(&digest, MAX_PAYLOAD, "signature")
-                    .await?;
+                let payload = session.small_blob(&digest, MAX_PAYLOAD, "signature").await;
+                let payload = match payload {
+                    Ok(payload) => payload,
+                    // One that is bad hides no other.
+                    Err(
+                        OciError::NotFound { .. }
+                        | OciError::TooLarge { .. }
+                        | OciError::Digest { .. },
+                    ) => continue,
+                    Err(error) => return Err(error),
+                };
                 if Subject::of(&payload).is_some_and(|subject| subject.names(&manifest)) {
                     found.push(Evidence::Manifest {
                         manifest: manifest.clone(),

@@ -18,7 +18,9 @@ pub(in crate::cli) struct Native {
 pub(super) fn test(project: &Project) -> anyhow::Result<Native> {
     let _step = Step::begin("running the native tests: cargo test");
     let mut cargo = Command::new("cargo");
-    cargo.arg("test").current_dir(&project.root);
+    // What failed is told by case: a backtrace would be that of the SDK.
+    cargo.args(["test", "--quiet"]).env("RUST_BACKTRACE", "0");
+    cargo.current_dir(&project.root);
     let output = cargo.stdin(Stdio::null()).output();
     let output = match output {
         Ok(output) => output,

@@ -1,5 +1,6 @@
 //! What came of cases, for people and for programs.
 
+use super::super::super::author::shown;
 use super::super::super::table::table;
 use super::super::super::terminal::{BAD, FAINT, GOOD, styled};
 use super::Tested;
@@ -49,7 +50,7 @@ impl CaseRun {
             failed(run);
         }
         for path in runs.iter().flat_map(|run| &run.written) {
-            println!("wrote {}", path.display());
+            println!("wrote {}", shown(path));
         }
         let is_snapshot = |difference: &Difference| difference.what.starts_with("snapshot");
         let mut differences = runs.iter().flat_map(|run| &run.differences);
@@ -160,9 +161,14 @@ fn details(came: &Came) {
     for frame in frames {
         println!("  at {frame}");
     }
-    if !came.log.is_empty() {
+    wrote(&came.log);
+}
+
+/// What a call printed, if anything.
+pub(in crate::cli) fn wrote(log: &str) {
+    if !log.is_empty() {
         println!("  {}", styled(FAINT, "it wrote:"));
-        println!("{}", indented(came.log.trim_end()));
+        println!("{}", indented(log.trim_end()));
     }
 }
 

@@ -2,7 +2,7 @@
 //! that the command is run in.
 
 use crate::authoring::Project;
-use crate::cli::author::build;
+use crate::cli::author::{build, shown};
 use anyhow::{Context, bail};
 use std::path::{Path, PathBuf};
 
@@ -28,7 +28,7 @@ impl Chosen<'_> {
         if !path.is_file() {
             bail!(
                 "{} is not there: build it with `proctor plugin build`",
-                path.display()
+                shown(&path)
             );
         }
         Ok(path)
