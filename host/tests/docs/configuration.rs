@@ -276,7 +276,8 @@ fn shown_default(key: &str, value: &Value, told: &str) -> String {
 fn size(bytes: u64) -> Option<String> {
     let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
     let mut units = units.into_iter();
-    let (shift, unit) = units.find(|(shift, _)| bytes >> shift > 0 && bytes % (1 << shift) == 0)?;
+    let (shift, unit) =
+        units.find(|(shift, _)| bytes >> shift > 0 && bytes.is_multiple_of(1 << shift))?;
     Some(format!("{} {unit}", bytes >> shift))
 }
 

@@ -120,13 +120,12 @@ fn either(
         return;
     }
     let is_nested = |value: &Value| value.is_object() || value.is_array();
-    match (recorded, found) {
-        (Some(recorded), Some(found)) if is_nested(recorded) && is_nested(found) => {
-            if recorded.is_object() == found.is_object() {
-                return compare(path, recorded, found, differences);
-            }
-        }
-        _ => {}
+    if let (Some(recorded), Some(found)) = (recorded, found)
+        && is_nested(recorded)
+        && is_nested(found)
+        && recorded.is_object() == found.is_object()
+    {
+        return compare(path, recorded, found, differences);
     }
     differences.push(Difference::new(path, shown(recorded), shown(found)));
 }
