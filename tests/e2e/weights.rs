@@ -159,9 +159,7 @@ fn a_host_that_was_down_tells_no_vector_before_it_has_made_up_for_the_days() {
     let vector = latest(&server);
     assert_eq!(vector["day"], day_of(3));
     let page = server.get("/v1/weights").json();
-    let vectors = page["vectors"].as_array().unwrap().iter();
-    // On the first day the one may be finalized a moment before the other ever was.
-    for summary in vectors.filter(|summary| summary["day"] != day_of(0)) {
+    for summary in page["vectors"].as_array().unwrap() {
         let old = server.get(&format!("/v1/weights/{}", summary["id"])).json();
         assert_eq!(
             old["uids"],
