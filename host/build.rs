@@ -78,6 +78,11 @@ fn take(path: &Path, files: &mut Vec<PathBuf>) {
         files.push(path.to_owned());
         return;
     }
+    // What tools keep beside sources: `.venv`, `.mypy_cache`.
+    let name = path.file_name().and_then(|name| name.to_str());
+    if name.is_some_and(|name| name.starts_with('.')) {
+        return;
+    }
     let entries = fs::read_dir(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     for entry in entries {
         take(&entry.expect("the directory is read").path(), files);

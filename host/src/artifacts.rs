@@ -33,6 +33,12 @@ pub enum ArtifactError {
         /// The limit.
         max: u64,
     },
+    /// There is no more room for it.
+    #[error("the store is full: all artifacts together may have {max} bytes")]
+    Full {
+        /// The limit.
+        max: u64,
+    },
     /// The file cannot be read or written.
     #[error("{path}: {error}")]
     Io {
@@ -59,6 +65,7 @@ pub struct Artifact {
 pub struct ArtifactStore {
     directory: PathBuf,
     max_bytes: u64,
+    max_total: u64,
 }
 
 impl ArtifactStore {
@@ -73,7 +80,32 @@ impl ArtifactStore {
         Ok(ArtifactStore {
             directory,
             max_bytes,
+            max_total: u64::MAX,
         })
+    }
+
+    /// The same with a limit on the bytes of all artifacts. The default is none.
+    #[must_use]
+    pub fn with_max_total(self, max_total: u64) -> Self {
+        ArtifactStore { max_total, ..self }
+    }
+
+    /// That there is room for so many more bytes. Artifacts that are added at the same
+    /// time do not see each other.
+    ///
+    /// # Errors
+    ///
+    /// [`ArtifactError::Full`], or the directory cannot be read.
+    pub fn check_room(&self, bytes: u64) -> Result<(), ArtifactError> {
+        if self.max_total == u64::MAX {
+            return Ok(());
+        }
+        let held: u64 = self.list()?.iter().map(|artifact| artifact.size).sum();
+        if held.saturating_add(bytes.max(1)) > self.max_total {
+            let max = self.max_total;
+            return Err(ArtifactError::Full { max });
+        }
+        Ok(())
     }
 
     /// Adds a file. Adding it again changes nothing.
@@ -97,6 +129,7 @@ impl ArtifactStore {
         let digest = sha256_hex(bytes);
         // A damaged file of that name is replaced.
         if self.get(&digest).is_err() {
+            self.check_room(bytes.len() as u64)?;
             let io_error = io_error(&self.directory);
             let written = tempfile::NamedTempFile::new_in(&self.directory).and_then(|mut file| {
                 file.write_all(bytes)?;
@@ -212,6 +245,26 @@ mod tests {
         assert_eq!(store.get(&added.digest).unwrap(), b"abc");
         assert_eq!(store.list().unwrap().len(), 1);
         assert!(store.contains(&added.digest) && !store.contains(&"0".repeat(64)));
+    }
+
+    #[test]
+    fn a_full_store_takes_nothing_more_but_what_it_has() {
+        let (_directory, store) = store(10);
+        let store = store.with_max_total(6);
+        let first = store.add(b"abcd").unwrap();
+        store.check_room(2).unwrap();
+        assert!(matches!(
+            store.check_room(3),
+            Err(ArtifactError::Full { max: 6 })
+        ));
+        assert!(matches!(store.add(b"efg"), Err(ArtifactError::Full { .. })));
+        assert_eq!(store.add(b"abcd").unwrap().digest, first.digest);
+        store.add(b"ef").unwrap();
+        assert!(matches!(
+            store.check_room(0),
+            Err(ArtifactError::Full { .. })
+        ));
+        assert_eq!(store.list().unwrap().len(), 2);
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod new;
 mod project;
 mod watch;
 
+pub(crate) use build::quoted;
 pub use build::{BuildError, Built, build};
 pub use new::{Created, Kind, NewError, create};
 pub use project::{ChallengeTarget, Language, Project, ProjectError, SolverTarget};

@@ -187,12 +187,16 @@ impl Default for Plugins {
 pub struct Artifacts {
     /// Largest artifact, in bytes. Default: 64 MiB.
     pub max_bytes: u64,
+    /// What all artifacts together may have, in bytes. Above it uploads are refused, and
+    /// submissions in registries wait. Default: 64 GiB.
+    pub max_total_bytes: u64,
 }
 
 impl Default for Artifacts {
     fn default() -> Self {
         Artifacts {
             max_bytes: artifacts::DEFAULT_MAX_BYTES,
+            max_total_bytes: 64 << 30,
         }
     }
 }
@@ -350,6 +354,7 @@ impl Config {
         let at_least_one = [
             ("plugins.max_bytes", self.plugins.max_bytes),
             ("artifacts.max_bytes", self.artifacts.max_bytes),
+            ("artifacts.max_total_bytes", self.artifacts.max_total_bytes),
             ("public.max_body_bytes", self.public.max_body_bytes as u64),
             ("public.max_requests", self.public.max_requests as u64),
             ("public.timeout_ms", self.public.timeout_ms),

@@ -315,10 +315,9 @@ pub fn open_store(data_dir: &Path) -> Result<Store, StoreError> {
 ///
 /// See [`ArtifactError`].
 pub fn open_artifacts(config: &Config) -> Result<ArtifactStore, ArtifactError> {
-    ArtifactStore::open(
-        config.data_dir.join("artifacts"),
-        config.artifacts.max_bytes,
-    )
+    let directory = config.data_dir.join("artifacts");
+    let store = ArtifactStore::open(directory, config.artifacts.max_bytes)?;
+    Ok(store.with_max_total(config.artifacts.max_total_bytes))
 }
 
 /// Opens the store of components, which keeps every one that was ever loaded.

@@ -145,7 +145,11 @@ async fn a_registry_with_a_login_wants_that_of_docker() {
     let ann = login("ann:word");
     let pushed = push(&ann, &tag, &bytes).await;
     assert_eq!(ann.pull(&pushed.pinned).await.unwrap().bytes, bytes);
-    let nobody = ann.as_nobody();
+    let hosts = config::Registry {
+        submission_hosts: vec![registry.address.clone()],
+        ..allowed(&registry)
+    };
+    let nobody = OciClient::for_submissions(&hosts, 64 << 20).unwrap();
     assert_eq!(
         code(nobody.pull(&pushed.pinned).await),
         "registry_unauthorized"

@@ -50,6 +50,10 @@ pub trait Controller: Challenge {
     /// A submission's answer, read from JSON.
     type Solution: DeserializeOwned;
 
+    /// Most bytes of a solution. A longer one is not even read, and scores 0. 64 KiB by
+    /// default.
+    const MAX_SOLUTION_BYTES: usize = 64 << 10;
+
     /// How many tasks a submission gets.
     fn task_count(&self) -> u32;
 
@@ -139,6 +143,9 @@ pub trait Controller: Challenge {
     }
 }
 
+/// Most characters of a log's error: a submission may have chosen part of it.
+const MAX_ERROR: usize = 1000;
+
 fn attempt<C: Controller>(
     challenge: &C,
     context: &Context<'_>,
@@ -162,12 +169,20 @@ fn attempt<C: Controller>(
             return Ok(log(json, None, 0.0, Some(failure_text(&failure))));
         }
     };
+    let (size, most) = (solution.len(), C::MAX_SOLUTION_BYTES);
+    if size > most {
+        let error = format!("malformed solution: {size} bytes, at most {most}");
+        return Ok(log(json, None, 0.0, Some(error)));
+    }
     let scored = serde_json::from_str(&solution)
         .map_err(|e| format!("malformed solution: {e}"))
         .and_then(|parsed| challenge.score(task, &parsed));
     Ok(match scored {
         Ok(score) => log(json, Some(solution), score, None),
-        Err(error) => log(json, Some(solution), 0.0, Some(error)),
+        Err(error) => {
+            let error = error.chars().take(MAX_ERROR).collect();
+            log(json, Some(solution), 0.0, Some(error))
+        }
     })
 }
 
@@ -319,6 +334,20 @@ mod tests {
         };
         let failed = scores(Err(SolveError::Failed(failure)));
         assert_eq!(failed[0], (-0.5, Some("out_of_fuel: no fuel".into())));
+    }
+
+    #[test]
+    fn what_a_submission_answers_makes_no_log_long() {
+        let long = format!("0.5{}", " ".repeat(Halving::MAX_SOLUTION_BYTES));
+        let harness = Harness::<Halving>::new().solver(move |_| Ok(long.clone()));
+        let log = harness.evaluate(Vec::new()).unwrap().remove(0);
+        let error = "malformed solution: 65539 bytes, at most 65536";
+        assert_eq!((log.solution, log.error), (None, Some(error.into())));
+        let wrong = format!("{:?}", "x".repeat(5_000));
+        let harness = Harness::<Halving>::new().solver(move |_| Ok(wrong.clone()));
+        let log = harness.evaluate(Vec::new()).unwrap().remove(0);
+        assert_eq!(log.error.unwrap().chars().count(), MAX_ERROR);
+        assert!(log.solution.is_some());
     }
 
     #[test]

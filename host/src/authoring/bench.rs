@@ -167,7 +167,7 @@ pub async fn bench(
     let instantiate = async || plugin.instantiate(sandbox, limits).await;
     bench.add("instantiate", limits, runs, instantiate).await;
     on_step("measuring describe");
-    let describing = describe_limits();
+    let describing = Limits::to_describe();
     let describe = async || plugin.describe(sandbox, &describing).await;
     bench.add("describe", &describing, runs, describe).await;
     let attempt = bench.attempt(sandbox, &subject, plan, &settings, &mut on_step);
@@ -378,16 +378,6 @@ fn spread(mut times: Vec<Duration>) -> Times {
         min: at(0),
         median: at(times.len() / 2),
         max: at(times.len().saturating_sub(1)),
-    }
-}
-
-/// What a host lets a component take that tells what it is.
-fn describe_limits() -> Limits {
-    Limits {
-        fuel: 1_000_000_000,
-        wall_ms: 5_000,
-        output_bytes: 1 << 20,
-        ..Limits::default()
     }
 }
 

@@ -18,6 +18,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process;
 use std::time::{Duration, Instant};
+pub(crate) use tool::quoted;
 use tool::{find_tool, output_of, run_tool};
 
 /// The version of componentize-js that new projects ask for, and that is tested.

@@ -26,6 +26,7 @@ pub(super) struct Master {
     challenge_status: Current<StatusLabels>,
     registry_changes: Family<ActionLabels, Counter>,
     pulls: Family<OutcomeLabels, Counter>,
+    submission_pulls: Family<OutcomeLabels, Counter>,
     route_calls: Family<CallLabels, Counter>,
     route_seconds: Seconds,
     route_fuel: Family<ChallengeLabels, Counter>,
@@ -56,6 +57,7 @@ impl Default for Master {
             challenge_status: Current::default(),
             registry_changes: Family::default(),
             pulls: Family::default(),
+            submission_pulls: Family::default(),
             route_calls: Family::default(),
             route_seconds: Family::new_with_constructor(seconds),
             route_fuel: Family::default(),
@@ -96,6 +98,11 @@ impl Master {
             "component_pulls",
             "Components asked of OCI registries, by outcome",
             self.pulls.clone(),
+        );
+        r.register(
+            "submission_pulls",
+            "Submissions asked of miners' registries, by outcome",
+            self.submission_pulls.clone(),
         );
         r.register(
             "route_calls",
@@ -210,6 +217,13 @@ impl Metrics {
     pub fn pulled(&self, outcome: &'static str) {
         let labels = OutcomeLabels { outcome };
         self.master.pulls.get_or_create(&labels).inc();
+    }
+
+    /// A submission was asked of a registry that its miner named. `outcome` is `ok`, an
+    /// error's code, or `store_full`.
+    pub fn submission_pulled(&self, outcome: &'static str) {
+        let labels = OutcomeLabels { outcome };
+        self.master.submission_pulls.get_or_create(&labels).inc();
     }
 
     /// A request to a challenge's own routes began.

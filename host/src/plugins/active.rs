@@ -1,6 +1,6 @@
 //! Configuring a component: what its record gives it.
 
-use super::load::{Candidate, Loader, Rejection, describe_limits};
+use super::load::{Candidate, Loader, Rejection};
 use crate::config;
 use crate::runner;
 use crate::sandbox::{
@@ -108,7 +108,7 @@ impl Loader {
         candidate: &Candidate,
         given: &config::Challenge,
     ) -> Result<Vec<(String, String)>, Rejection> {
-        let limits = describe_limits();
+        let limits = Limits::to_describe();
         let grants = Grants {
             environment: environment(given),
             ..Grants::default()

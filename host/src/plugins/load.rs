@@ -332,7 +332,9 @@ impl Loader {
     }
 
     async fn describe(&self, component: Arc<PluginComponent>) -> Result<Candidate, Rejection> {
-        let described = component.describe(&self.sandbox, &describe_limits()).await;
+        let described = component
+            .describe(&self.sandbox, &Limits::to_describe())
+            .await;
         let description = described.result?;
         check_name(&description.name)?;
         Ok(Candidate {
@@ -353,21 +355,10 @@ async fn blocking<T: Send + 'static>(
 fn component_error(error: ArtifactError) -> Rejection {
     let code = match error {
         ArtifactError::Missing(_) => "missing_component",
-        ArtifactError::TooLarge { .. } => "too_large",
+        ArtifactError::TooLarge { .. } | ArtifactError::Full { .. } => "too_large",
         ArtifactError::Damaged { .. } | ArtifactError::Io { .. } => "unreadable",
     };
     Rejection::new(code, error.to_string())
-}
-
-/// What telling one's name may take: little, so that a hostile plugin holds the
-/// loading of others up for a moment only.
-pub(super) fn describe_limits() -> Limits {
-    Limits {
-        fuel: 1_000_000_000,
-        wall_ms: 5_000,
-        output_bytes: 1 << 20,
-        ..Limits::default()
-    }
 }
 
 /// Names are part of paths and URLs.

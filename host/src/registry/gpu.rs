@@ -93,7 +93,7 @@ impl GpuServers {
         GpuServers {
             store,
             seal,
-            reach: Reach::new(&config.private_hosts),
+            reach: Reach::new(config),
         }
     }
 

@@ -77,7 +77,37 @@ impl OciClient {
     ///
     /// [`OciError::Setup`].
     pub fn new(config: &config::Registry, max_bytes: u64) -> Result<Self, OciError> {
-        let reach = Reach::new(&config.private_hosts);
+        let docker = DockerConfig::of_environment();
+        let plain = Hosts::new(&config.plain_http);
+        OciClient::with(Reach::new(config), plain, docker, max_bytes)
+    }
+
+    /// The same for what miners name: with none of the operator's logins, and for the
+    /// private addresses of `submission_hosts` alone. A registry may send the host
+    /// anywhere, so these are not those that the operator has for other ends.
+    ///
+    /// # Errors
+    ///
+    /// [`OciError::Setup`].
+    pub fn for_submissions(config: &config::Registry, max_bytes: u64) -> Result<Self, OciError> {
+        let hosts = &config.submission_hosts;
+        let reach = Reach::to("registry.submission_hosts", hosts);
+        let plain = config.plain_http.iter();
+        let plain: Vec<_> = plain.filter(|host| hosts.contains(host)).cloned().collect();
+        OciClient::with(
+            reach,
+            Hosts::new(&plain),
+            DockerConfig::default(),
+            max_bytes,
+        )
+    }
+
+    fn with(
+        reach: Reach,
+        plain: Hosts,
+        docker: DockerConfig,
+        max_bytes: u64,
+    ) -> Result<Self, OciError> {
         let client = |silence: Option<Duration>| {
             let builder = reach.client().connect_timeout(CONNECT);
             let builder = builder.user_agent(concat!("proctor/", env!("CARGO_PKG_VERSION")));
@@ -92,8 +122,8 @@ impl OciClient {
             http: client(Some(SILENCE))?,
             uploads: client(None)?,
             reach,
-            plain: Hosts::new(&config.plain_http),
-            docker: DockerConfig::of_environment(),
+            plain,
+            docker,
             max_bytes,
             timeout: WHOLE,
         })
@@ -104,16 +134,6 @@ impl OciClient {
     #[must_use]
     pub fn with_timeout(self, timeout: Duration) -> Self {
         OciClient { timeout, ..self }
-    }
-
-    /// The same for what strangers name: without the operator's logins, which are not
-    /// theirs to use.
-    #[must_use]
-    pub fn as_nobody(self) -> Self {
-        OciClient {
-            docker: DockerConfig::default(),
-            ..self
-        }
     }
 
     /// The same with another configuration file of Docker's.

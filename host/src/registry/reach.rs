@@ -2,6 +2,7 @@
 //! runners. None of them may lead it into a private network, unless the
 //! configuration says that the host is meant.
 
+use crate::config;
 use crate::sandbox::is_public_address;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
@@ -17,13 +18,19 @@ use tokio::net::lookup_host;
 pub enum Unreachable {
     /// The host has no public address.
     #[error(
-        "{0} has no public address: if it is meant, add it to registry.private_hosts in the \
-         configuration"
+        "{host} has no public address: if it is meant, add it to {setting} in the configuration"
     )]
-    Private(String),
-    /// The host is in `registry.private_hosts` with other ports.
-    #[error("registry.private_hosts in the configuration has {host}, but not with port {port}")]
+    Private {
+        /// The host.
+        host: String,
+        /// The key of the configuration that has those that may be asked.
+        setting: &'static str,
+    },
+    /// The host is in the configuration with other ports.
+    #[error("{setting} in the configuration has {host}, but not with port {port}")]
     Port {
+        /// The key of the configuration that has those that may be asked.
+        setting: &'static str,
         /// The host.
         host: String,
         /// The port that was to be asked.
@@ -63,16 +70,30 @@ impl Hosts {
 }
 
 /// Whom the host may ask. Clones share everything.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Reach {
     private: Arc<Hosts>,
+    setting: &'static str,
 }
 
 impl Reach {
-    /// Every public address, and the hosts of `private`.
-    pub(super) fn new(private: &[String]) -> Self {
+    /// Every public address, and those of `registry.private_hosts`.
+    pub(super) fn new(config: &config::Registry) -> Self {
+        Reach::to("registry.private_hosts", &config.private_hosts)
+    }
+
+    /// Every public address, and the hosts of a key of the configuration.
+    pub(super) fn to(setting: &'static str, private: &[String]) -> Self {
         Reach {
             private: Arc::new(Hosts::new(private)),
+            setting,
+        }
+    }
+
+    fn private(&self, host: &str) -> Unreachable {
+        Unreachable::Private {
+            host: host.to_owned(),
+            setting: self.setting,
         }
     }
 
@@ -111,12 +132,15 @@ impl Reach {
             return Ok(());
         }
         if self.private.has_name(host) {
-            let host = host.to_owned();
-            return Err(Unreachable::Port { host, port });
+            return Err(Unreachable::Port {
+                setting: self.setting,
+                host: host.to_owned(),
+                port,
+            });
         }
         let number = host.trim_start_matches('[').trim_end_matches(']');
         match number.parse::<IpAddr>() {
-            Ok(address) if !is_public_address(address) => Err(Unreachable::Private(host.into())),
+            Ok(address) if !is_public_address(address) => Err(self.private(host)),
             _ => Ok(()),
         }
     }
@@ -133,13 +157,14 @@ impl Reach {
 impl Resolve for Reach {
     fn resolve(&self, name: Name) -> Resolving {
         let private = self.private.has_name(name.as_str());
+        let refused = self.private(name.as_str());
         Box::pin(async move {
             let found = lookup_host((name.as_str(), 0)).await?;
             let may: Vec<SocketAddr> = found
                 .filter(|address| private || is_public_address(address.ip()))
                 .collect();
             if may.is_empty() {
-                return Err(Unreachable::Private(name.as_str().to_owned()).into());
+                return Err(refused.into());
             }
             Ok(Box::new(may.into_iter()) as Addrs)
         })
@@ -177,7 +202,7 @@ mod tests {
 
     fn check(private: &[&str], url: &str) -> Result<(), Unreachable> {
         let private: Vec<String> = private.iter().map(|host| (*host).to_owned()).collect();
-        Reach::new(&private).check(&url.parse().unwrap())
+        Reach::to("hosts", &private).check(&url.parse().unwrap())
     }
 
     #[test]
@@ -214,10 +239,16 @@ mod tests {
     #[tokio::test]
     async fn a_name_of_this_machine_is_refused_when_it_is_looked_up() {
         let name = || "localhost".parse::<Name>().unwrap();
-        let refused = Reach::default().resolve(name()).await.err().unwrap();
+        let refused = Reach::to("hosts", &[]).resolve(name()).await.err().unwrap();
         let refused = refused.downcast_ref::<Unreachable>().cloned();
-        assert_eq!(refused, Some(Unreachable::Private("localhost".into())));
-        let named = Reach::new(&["localhost:5000".into()]);
+        assert_eq!(
+            refused,
+            Some(Unreachable::Private {
+                host: "localhost".into(),
+                setting: "hosts",
+            })
+        );
+        let named = Reach::to("hosts", &["localhost:5000".into()]);
         let found = named.resolve(name()).await.unwrap();
         assert!(found.into_iter().all(|address| address.ip().is_loopback()));
     }

@@ -15,10 +15,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use tokio::task::spawn_blocking;
 
-/// Signatures of others that are kept if there is none of a key that is trusted, so that
-/// it can be told that there are some.
-const MAX_OTHERS: usize = 4;
-
 impl Registry {
     /// That a component is signed by one of those that a record names, if it names any.
     /// Asks no registry.
@@ -57,10 +53,23 @@ impl Registry {
                 name: format!("sha256:{digest}"),
             });
         }
+        self.with_signatures(digest, move |kept, digest| kept.add(digest, &evidence))
+            .await
+    }
+
+    async fn kept_signatures(&self, digest: &str) -> Result<Vec<Evidence>, RegistryError> {
+        self.with_signatures(digest, Signatures::of).await
+    }
+
+    async fn with_signatures<T: Send + 'static>(
+        &self,
+        digest: &str,
+        work: impl FnOnce(&Signatures, &str) -> io::Result<T> + Send + 'static,
+    ) -> Result<T, RegistryError> {
         let (kept, digest) = (self.0.signatures.clone(), digest.to_owned());
-        let added = spawn_blocking(move || kept.add(&digest, &evidence)).await;
-        let added = added.map_err(io::Error::other).flatten();
-        added.map_err(|error| RegistryError::Volume {
+        let done = spawn_blocking(move || work(&kept, &digest)).await;
+        let done = done.map_err(io::Error::other).flatten();
+        done.map_err(|error| RegistryError::Volume {
             path: self.0.config.data_dir.join("signatures"),
             error,
         })
@@ -86,7 +95,9 @@ impl Registry {
     }
 
     /// Asks the registry that a component comes from for its signatures, if the record
-    /// wants any, and keeps those that count.
+    /// wants any, and keeps those that count. Of others one is kept if there is nothing
+    /// else, so that it can be told that it is signed by others: whoever can write to the
+    /// registry is not to fill the places of those that count.
     pub(super) async fn keep_signatures(
         &self,
         record: &Record,
@@ -102,12 +113,21 @@ impl Registry {
         let found = found.into_iter().filter(|found| found.is_about(digest));
         let (good, other): (Vec<_>, Vec<_>) =
             found.partition(|evidence| trusted.iter().any(|key| evidence.shows(key, digest)));
-        let worth = match good.is_empty() {
-            true => other.into_iter().take(MAX_OTHERS).collect(),
-            false => good,
-        };
-        for evidence in worth {
-            self.add_signature(digest, evidence).await?;
+        if good.is_empty()
+            && let Some(other) = other.into_iter().next()
+            && self.kept_signatures(digest).await?.is_empty()
+        {
+            self.add_signature(digest, other).await?;
+        }
+        for evidence in good {
+            if !self.add_signature(digest, evidence).await? {
+                tracing::error!(
+                    challenge = record.slug,
+                    digest,
+                    "no room for a signature that counts: remove what does not from \
+                     `signatures` in the data directory"
+                );
+            }
         }
         Ok(())
     }

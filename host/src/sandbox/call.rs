@@ -176,15 +176,7 @@ fn classify(error: &wasmtime::Error, state: &State) -> PluginError {
     }
     let frames = error
         .downcast_ref::<wasmtime::WasmBacktrace>()
-        .map(|trace| {
-            trace
-                .frames()
-                .iter()
-                .filter_map(|frame| frame.func_name())
-                .map(str::to_owned)
-                .take(16)
-                .collect()
-        })
+        .map(|trace| frames(trace.frames().iter().filter_map(|frame| frame.func_name())))
         .unwrap_or_default();
     let mut message = error.root_cause().to_string();
     if let (Outcome::Trap, Some(said)) = (outcome, last_line(&state.log.text())) {
@@ -195,6 +187,22 @@ fn classify(error: &wasmtime::Error, state: &State) -> PluginError {
         frames,
         ..PluginError::new(outcome, message)
     }
+}
+
+/// Functions of a trace as their author wrote them, innermost first, at most 16. What
+/// comes of a panic of Rust itself is left out: it is the same in each.
+fn frames<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut frames: Vec<String> = names
+        .map(|name| format!("{:#}", rustc_demangle::demangle(name)))
+        .collect();
+    let is_of_panics = |name: &String| {
+        let starts = ["core::", "std::", "rust_", "__rust", "_R"];
+        name == "abort" || starts.iter().any(|start| name.starts_with(start))
+    };
+    let own = frames.iter().position(|name| !is_of_panics(name));
+    frames.drain(..own.unwrap_or_default());
+    frames.truncate(16);
+    frames
 }
 
 /// Whether the machine refused something, such as memory: that says nothing of the guest.
@@ -220,4 +228,30 @@ fn last_line(log: &str) -> Option<String> {
         .unwrap_or_else(|| lines.len().saturating_sub(1));
     let tail: Vec<&str> = lines.into_iter().skip(from).take(2).collect();
     (!tail.is_empty()).then(|| tail.join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::frames;
+
+    #[test]
+    fn a_trace_has_the_names_that_authors_wrote() {
+        let of = |names: &[&str]| frames(names.iter().copied());
+        let score = "_ZN8my_crate5score17h05af221e174051e9E";
+        let panic = [
+            "abort",
+            "rust_panic",
+            "_ZN3std9panicking3try17h05af221e174051e9E",
+            "_ZN4core9panicking9panic_fmt17h05af221e174051e9E",
+        ];
+        let names = [&panic[..], &[score, "_RNvC8my_crate4main", "solve"]].concat();
+        let expected = ["my_crate::score", "my_crate::main", "solve"];
+        assert_eq!(of(&names), expected);
+        assert_eq!(
+            of(&panic[..2]),
+            ["abort", "rust_panic"],
+            "rather than nothing"
+        );
+        assert_eq!(of(&[score; 20]).len(), 16);
+    }
 }

@@ -31,6 +31,19 @@ pub struct Limits {
     pub log_bytes: usize,
 }
 
+impl Limits {
+    /// What telling one's name may take: little, so that a hostile plugin holds the
+    /// loading of others up for a moment only.
+    pub fn to_describe() -> Self {
+        Limits {
+            fuel: 1_000_000_000,
+            wall_ms: 5_000,
+            output_bytes: 1 << 20,
+            ..Limits::default()
+        }
+    }
+}
+
 impl Default for Limits {
     /// A challenge: 20·10⁹ fuel, 60 s, 256 MiB, 100 000 table entries, 16 MiB of
     /// output, a million host calls, 64 KiB of log.

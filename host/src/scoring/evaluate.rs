@@ -39,11 +39,7 @@ pub fn seed(deployment: u64, challenge: &str, day: &str) -> u64 {
 impl Pipeline {
     /// Runs a leased job and stores what came of it.
     pub(super) async fn run_job(&self, job: Job, now: f64) -> Result<(), PipelineError> {
-        let plugin = self
-            .plugins
-            .get(&job.key.challenge)
-            .filter(|plugin| job_key(plugin, &job.key.artifact_digest) == job.key);
-        let Some(plugin) = plugin else {
+        let Some(plugin) = self.plugin_of(&job) else {
             let error = PluginError::new(
                 Outcome::Unavailable,
                 "this version of the plugin is retired",
@@ -53,11 +49,7 @@ impl Pipeline {
         let (submission, submitted) = match self.submitted(&plugin, &job.key.artifact_digest).await
         {
             Ok(submitted) => submitted,
-            Err(error) if self.is_tried_again(&job, &error) => {
-                return self.put_back(&job, now, error).await;
-            }
-            // There was no call.
-            Err(error) => return self.fail(&job, now, error, &[], Made::default()).await,
+            Err(error) => return self.ended_without_call(&job, now, error).await,
         };
         let context = CallContext {
             settings: Arc::clone(&plugin.settings),
@@ -138,6 +130,25 @@ impl Pipeline {
         }
     }
 
+    /// The plugin that a job is for; none if it runs no more.
+    pub(super) fn plugin_of(&self, job: &Job) -> Option<Arc<ActivePlugin>> {
+        let plugin = self.plugins.get(&job.key.challenge)?;
+        (job_key(&plugin, &job.key.artifact_digest) == job.key).then_some(plugin)
+    }
+
+    /// Stores that a job came to no call.
+    pub(super) async fn ended_without_call(
+        &self,
+        job: &Job,
+        now: f64,
+        error: PluginError,
+    ) -> Result<(), PipelineError> {
+        if self.is_tried_again(job, &error) {
+            return self.put_back(job, now, error).await;
+        }
+        self.fail(job, now, error, &[], Made::default()).await
+    }
+
     /// An artifact, ready to run. What is wrong with the artifact itself is part
     /// of the answer.
     pub(super) async fn submitted(
@@ -148,7 +159,10 @@ impl Pipeline {
         if let Runner::Http { .. } = plugin.given.runner {
             return self.submitted_elsewhere(plugin, artifact_digest).await;
         }
-        self.fetch(plugin, artifact_digest).await?;
+        let repositories = self.repositories(plugin, artifact_digest).await;
+        let repositories =
+            repositories.map_err(|e| PluginError::new(Outcome::Unavailable, e.to_string()))?;
+        self.fetch(artifact_digest, repositories).await?;
         let (artifacts, sandbox) = (self.artifacts.clone(), self.sandbox.clone());
         let (metrics, digest) = (Arc::clone(&self.metrics), artifact_digest.to_owned());
         let loaded = tokio::task::spawn_blocking(move || {
@@ -180,10 +194,10 @@ impl Pipeline {
         let (challenge, digest) = (plugin.name(), artifact_digest.to_owned());
         let found = self
             .store
-            .artifact_repository(challenge.to_owned(), digest.clone())
+            .artifact_repositories(challenge.to_owned(), digest.clone(), 1)
             .await
             .map_err(|e| unavailable(e.to_string()))?;
-        let artifact = found.unwrap_or_else(|| name.clone());
+        let artifact = found.into_iter().next().unwrap_or_else(|| name.clone());
         let runner = &plugin.given.runner;
         let solver = self
             .runners

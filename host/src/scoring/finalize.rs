@@ -97,7 +97,7 @@ impl Pipeline {
     }
 
     /// Finalizes the days that are due, of a challenge. Returns whether anything was.
-    async fn finalize_challenge(
+    pub(super) async fn finalize_challenge(
         &self,
         plugin: &ActivePlugin,
         now: f64,

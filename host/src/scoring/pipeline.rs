@@ -8,7 +8,7 @@ use super::results::Results;
 use super::reveal::superseded;
 use super::schedule::Schedule;
 use super::vector::Finalized;
-use super::{job_key, work};
+use super::{fetch, job_key, work};
 use crate::artifacts::ArtifactStore;
 use crate::chain::Metagraph;
 use crate::chain::subnet::Subnet;
@@ -29,7 +29,7 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::{Mutex as AsyncMutex, Notify};
+use tokio::sync::{Mutex as AsyncMutex, Notify, Semaphore};
 
 /// Why the pipeline stopped. The work that it had begun is done again.
 #[derive(Debug, thiserror::Error)]
@@ -115,6 +115,8 @@ pub struct Pipeline {
     active: Arc<Mutex<Option<Vec<JobKey>>>>,
     /// Where submissions are pulled from.
     pub(super) registries: Arc<OciClient>,
+    /// How many may be fetched now.
+    pub(super) fetches: Arc<Semaphore>,
     /// There are new jobs.
     pub(super) queued: Arc<Notify>,
     /// A job has ended.
@@ -153,9 +155,10 @@ impl Pipeline {
         for (challenge, day) in store.last_days().await? {
             results.set_last_day(&challenge, &day);
         }
-        let registries = Arc::new(super::fetch::client(config)?);
+        let registries = OciClient::for_submissions(&config.registry, config.artifacts.max_bytes)?;
         Ok(Pipeline {
-            registries,
+            registries: Arc::new(registries.with_timeout(fetch::PULL)),
+            fetches: Arc::new(Semaphore::new(fetch::PLACES)),
             resources,
             results,
             lease,

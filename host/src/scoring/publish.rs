@@ -2,7 +2,7 @@
 
 use super::finalize::PATIENCE;
 use super::latest::{Content, Policies, Vector};
-use super::organic::OrganicRows;
+use super::organic::{OrganicRows, pays};
 use super::pipeline::{Pipeline, PipelineError};
 use super::vector::{Combined, limits};
 use crate::receipts::VectorInput;
@@ -71,8 +71,7 @@ impl Pipeline {
         if is_fresh && is_same && organic.is_none() {
             return Ok(None);
         }
-        // What a host that was down has missed is not what counts.
-        if last.is_none() && now < first + PATIENCE && self.catches_up(now).await? {
+        if last.is_none() && self.waits(first, now).await? {
             return Ok(None);
         }
         let rows = organic.as_ref().unwrap_or(&seen.organic);
@@ -118,12 +117,22 @@ impl Pipeline {
         Ok(self.latest.get().filter(|_| is_new))
     }
 
-    /// Whether a challenge is still to be finalized on days before the last one.
-    async fn catches_up(&self, now: f64) -> Result<bool, PipelineError> {
-        let last = self.schedule.last_day(now);
+    /// Whether the first vector of this process, which has looked since `first`, is to
+    /// be put off, for as long as [`PATIENCE`]: what a host that was down has missed is
+    /// not what counts, and of the first day of all nothing can stand in for a challenge
+    /// that is not through with it.
+    async fn waits(&self, first: f64, now: f64) -> Result<bool, PipelineError> {
+        let last_day = self.schedule.last_day(now);
+        let has_missed = now < first + PATIENCE;
+        let is_due = now < self.schedule.finalized_at(&last_day) + PATIENCE;
+        let is_first = is_due && self.store.published_vectors(None, 1).await?.is_empty();
+        if is_first && self.lacks_a_challenge(&last_day, now) {
+            return Ok(true);
+        }
         for plugin in self.plugins.active() {
             let days = self.unfinalized(&plugin, now).await?;
-            if days.first().is_some_and(|day| *day < last) {
+            let missed = days.first().is_some_and(|day| *day < last_day);
+            if (has_missed && missed) || (is_first && pays(&plugin) && !days.is_empty()) {
                 return Ok(true);
             }
         }

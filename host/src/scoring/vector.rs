@@ -74,7 +74,7 @@ impl Pipeline {
 
     /// Whether a challenge that should run does not, so that its share would be lost
     /// for the day. It is waited for as long as for one that does not tell its weights.
-    fn lacks_a_challenge(&self, day: &str, now: f64) -> bool {
+    pub(super) fn lacks_a_challenge(&self, day: &str, now: f64) -> bool {
         let challenges = self.plugins.all_running().into_iter();
         let mut missing = challenges.filter(|(_, running)| {
             running.active.is_none()

@@ -4,6 +4,7 @@
 use super::pipeline::{Pipeline, PipelineError};
 use crate::clock;
 use crate::store::{Job, Notice, OutboxKind};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -25,7 +26,7 @@ impl Pipeline {
         for _ in 0..self.sandbox.max_concurrent_calls() {
             let (pipeline, stop) = (self.clone(), stop.clone());
             workers.spawn(async move {
-                stop.run_until_cancelled(pipeline.work_on()).await;
+                stop.run_until_cancelled(pipeline.work_on(&stop)).await;
             });
         }
         while let Some(ended) = workers.join_next().await {
@@ -35,7 +36,7 @@ impl Pipeline {
         }
     }
 
-    async fn work_on(&self) {
+    async fn work_on(&self, stop: &CancellationToken) {
         let pause = Duration::from_millis(self.config.scoring.interval_ms);
         // Before that every job looks as if its plugin were gone.
         let mut changes = self.plugins.changes();
@@ -45,7 +46,7 @@ impl Pipeline {
         loop {
             let now = clock::unix_now();
             match self.store.lease(self.lease.clone(), now).await {
-                Ok(Some(job)) => self.do_job(job, now, pause).await,
+                Ok(Some(job)) => self.do_job(job, now, pause, stop).await,
                 Ok(None) => {
                     // A job that was put off is ready without anybody telling.
                     tokio::select! {
@@ -61,12 +62,45 @@ impl Pipeline {
         }
     }
 
-    async fn do_job(&self, job: Job, now: f64, pause: Duration) {
+    async fn do_job(&self, job: Job, now: f64, pause: Duration, stop: &CancellationToken) {
         let (id, pipeline) = (job.id, self.clone());
+        let repositories = match self.plugin_of(&job) {
+            Some(plugin) => self.repositories(&plugin, &job.key.artifact_digest).await,
+            None => Ok(Vec::new()),
+        };
+        let repositories = match repositories {
+            Ok(repositories) if !repositories.is_empty() => repositories,
+            // What is wrong is told of the job.
+            _ => {
+                let run = async move { pipeline.run_job(job, now).await };
+                return self.done_or_returned(id, now, pause, run).await;
+            }
+        };
+        let Ok(place) = Arc::clone(&self.fetches).try_acquire_owned() else {
+            let later = async move { pipeline.fetch_later(job, now).await };
+            return self.done_or_returned(id, now, pause, later).await;
+        };
+        // Beside the workers: a registry that a miner chose holds none of them up.
+        let stop = stop.clone();
+        tokio::spawn(async move {
+            let (fetching, place) = (pipeline.clone(), place);
+            let fetch = async move { fetching.fetch_for(job, repositories, now).await };
+            stop.run_until_cancelled(pipeline.done_or_returned(id, now, pause, fetch))
+                .await;
+            drop(place);
+        });
+    }
+
+    /// Does something with a job that is leased; if that fails, the job is returned.
+    async fn done_or_returned(
+        &self,
+        id: i64,
+        now: f64,
+        pause: Duration,
+        work: impl Future<Output = Result<(), PipelineError>> + Send + 'static,
+    ) {
         // A task of its own: a panic in it must not keep the job, nor this worker.
-        let mut ran = AbortOnDrop(tokio::spawn(
-            async move { pipeline.run_job(job, now).await },
-        ));
+        let mut ran = AbortOnDrop(tokio::spawn(work));
         let ran = match (&mut ran.0).await {
             Ok(ran) => ran,
             Err(ended) => Err(ended.into()),

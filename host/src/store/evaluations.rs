@@ -240,6 +240,30 @@ impl Store {
         .await
     }
 
+    /// Returns a job that was not begun, to be taken up from `not_before` on. It was no
+    /// attempt.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    pub async fn put_off_job(
+        &self,
+        job: i64,
+        lease: String,
+        not_before: f64,
+    ) -> Result<(), StoreError> {
+        self.write(move |tx| {
+            tx.execute(
+                "UPDATE evaluations SET state = 'queued', lease = NULL, not_before = ?3,
+                     attempts = attempts - 1
+                 WHERE id = ?1 AND state = 'leased' AND lease = ?2",
+                (job, lease, not_before),
+            )?;
+            Ok(())
+        })
+        .await
+    }
+
     /// Stores a job's result, once, with what is kept with it. Returns whether this was
     /// the first; if not, nothing is kept.
     ///
@@ -481,6 +505,20 @@ mod tests {
 
     async fn lease(store: &Store, lease: &str, now: f64) -> Option<Job> {
         store.lease(lease.into(), now).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_job_that_is_put_off_was_not_tried() {
+        let (_directory, store) = store();
+        assert!(store.enqueue(key("a"), 1, 0.0, 0.0).await.unwrap());
+        let job = lease(&store, "me", 0.0).await.unwrap();
+        let theirs = store.put_off_job(job.id, "you".into(), 0.0);
+        theirs.await.unwrap();
+        assert!(lease(&store, "you", 0.0).await.is_none());
+        let mine = store.put_off_job(job.id, "me".into(), 5.0);
+        mine.await.unwrap();
+        assert!(lease(&store, "me", 4.9).await.is_none());
+        assert_eq!(lease(&store, "me", 5.0).await.unwrap().attempts, 1);
     }
 
     #[tokio::test]

@@ -79,6 +79,7 @@ fn feed(metrics: &Metrics) {
     metrics.set_records(states.iter().copied());
     metrics.registry_changed("create");
     metrics.pulled("ok");
+    metrics.submission_pulled("ok");
     metrics.set_route_places_free(64);
     metrics.route_began("digits");
     for outcome in Outcome::ALL {

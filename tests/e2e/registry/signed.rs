@@ -4,11 +4,17 @@
 use super::{component, configure, get, patch, post, runtime, serve, settings, world};
 use crate::commits::{Commit, all_revealed};
 use crate::oci_server::Registry;
-use crate::support::{Ran, Server, World, run, until, variant};
+use crate::support::{Event, Ran, Server, World, run, until, variant};
+use proctor_host::chain::Hotkey;
+use proctor_host::config;
+use proctor_host::registry::oci::OciClient;
+use proctor_host::registry::signature::SigningKey;
 use proctor_testing::{guest, guest_bytes};
 use serde_json::{Value, json};
 use std::fs;
+use std::net::TcpListener;
 use std::path::PathBuf;
+use tokio::runtime::Runtime;
 
 const ALICE: &str = "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY";
 /// A key of ECDSA, for tests alone.
@@ -200,6 +206,23 @@ fn push(world: &World, registry: &Registry, file: &str, more: &[&str]) -> Value 
     serde_json::from_str(&world.done(&arguments)).unwrap()
 }
 
+/// Signs what was pushed, in the registry, with the hotkey of a seed.
+fn sign_as(seed: &str, registry: &Registry, pushed: &Value) {
+    let registries = config::Registry {
+        plain_http: vec![registry.address.clone()],
+        private_hosts: vec![registry.address.clone()],
+        ..config::Registry::default()
+    };
+    let client = OciClient::new(&registries, 64 << 20).unwrap();
+    let reference = pushed["reference"].as_str().unwrap().parse().unwrap();
+    let manifest = pushed["manifest_digest"].as_str().unwrap();
+    let key = SigningKey::from(Hotkey::from_uri(seed).unwrap());
+    let signed = Runtime::new()
+        .unwrap()
+        .block_on(client.sign(&reference, manifest, &key));
+    assert!(signed.unwrap());
+}
+
 #[test]
 fn a_component_of_a_registry_needs_a_signature_there_and_then_no_registry() {
     let Some(registry) = Registry::start(false) else {
@@ -214,6 +237,17 @@ fn a_component_of_a_registry_needs_a_signature_there_and_then_no_registry() {
     let body = json!({"slug": "digits", "artifact": pushed["reference"],
         "settings": settings(), "status": "active", "signed_by": [PUBLIC]});
     not_ready(&post(&server, "challenges", &body), "unsigned");
+    // Strangers' signatures are told of, and take no places.
+    for stranger in ["//Alice", "//Bob", "//Charlie"] {
+        sign_as(stranger, &registry, &pushed);
+        not_ready(&post(&server, "challenges", &body), "bad_signature");
+    }
+    let component = pushed["component_digest"].as_str().unwrap();
+    let kept = world
+        .data()
+        .join("signatures")
+        .join(&component["sha256:".len()..]);
+    assert_eq!(fs::read_dir(kept).unwrap().count(), 1);
     let signed = push(&world, &registry, digits, &["--key", KEY]);
     assert_eq!(signed["reference"], pushed["reference"]);
     assert_eq!(signed["signed_by"], PUBLIC);
@@ -275,6 +309,48 @@ fn a_submission_is_pulled_from_where_its_miner_put_it() {
     assert_eq!(pulled.text("artifact"), reference);
     let judged = server.wait_for("judged");
     assert!(judged.field("score").as_f64().unwrap() > 0.5, "{judged:?}");
+    server.stop();
+
+    // A repository that has it no more is passed over for that of a later miner; and who
+    // does not answer keeps no worker from others.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = listener.local_addr().unwrap();
+    let silent_reference = format!("{silent}/org/sum@sha256:{}", "0".repeat(64));
+    let registries = format!(
+        "[registry]\nplain_http = [\"{0}\", \"{silent}\"]\n\
+         submission_hosts = [\"{0}\", \"{silent}\"]\n",
+        registry.address
+    );
+    let world = World::new().with_digits().configured(&registries);
+    let gone = reference.replace("org/digits", "org/gone");
+    world.ingest(
+        0,
+        &all_revealed([
+            &Commit::of_text(3, &format!("digits---{gone}"), 31.0),
+            &Commit::of_text(4, &format!("digits---{silent_reference}"), 31.0),
+            &Commit::of_text(5, &text, 30.0),
+        ]),
+    );
+    let mut server = world.serve(&["sandbox.max_concurrent_calls=1"]);
+    let pulled = server.wait_for("submission pulled");
+    assert_eq!(pulled.text("artifact"), reference);
+    server.wait_for("evaluated");
+    let put_back = |event: &Event| event.is("evaluation put back");
+    assert!(!server.log.iter().any(put_back), "it was not waited for");
+    let metrics = server.admin_get("/metrics").body;
+    for (outcome, times) in [("component_not_found", 1), ("ok", 1)] {
+        let line = format!("proctor_submission_pulls_total{{outcome=\"{outcome}\"}} {times}");
+        assert!(metrics.contains(&line), "{line}: {metrics}");
+    }
+    server.stop();
+
+    // What there is no room for is not asked for.
+    let world = World::new().with_digits().configured(&allow(&registry));
+    world.ingest(0, &all_revealed([&Commit::of_text(3, &text, 30.0)]));
+    let mut server = world.serve(&["artifacts.max_total_bytes=1000"]);
+    let event = server.wait_for("evaluation put back");
+    let reason = event.text("reason");
+    assert!(reason.contains("the store is full"), "{reason}");
     server.stop();
 
     // The digest of a manifest is none of a submission, and it is told what is.

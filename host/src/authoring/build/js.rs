@@ -4,7 +4,7 @@
 mod places;
 
 use super::kept::{Kept, digests};
-use super::tool::output_of;
+use super::tool::{output_of, quoted};
 use super::{BuildError, Job, Kind, find_tool, run_tool};
 use crate::sandbox::{Capability, sha256_hex};
 use places::{Places, SourceMap};
@@ -92,18 +92,9 @@ fn tool(job: &Job<'_>, name: &str) -> Result<PathBuf, BuildError> {
         BuildError::Missing {
             tool: name.to_owned(),
             needed_for: "it builds projects in JavaScript".to_owned(),
-            install: format!("npm install --prefix {}", quoted(&job.project.root)),
+            install: format!("npm install --prefix {}", quoted(job.project.root.as_os_str())),
         }
     })
-}
-
-fn quoted(path: &Path) -> String {
-    let path = path.to_string_lossy();
-    if path.contains(|c: char| !c.is_alphanumeric() && !"-_./".contains(c)) {
-        format!("'{}'", path.replace('\'', r"'\''"))
-    } else {
-        path.into_owned()
-    }
 }
 
 /// The module that has the exports of the contract, made of the author's by the SDK.

@@ -10,6 +10,8 @@ use crate::sandbox::sha256_hex;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
 /// Directories of a project that nothing is built of.
 const NOT_SOURCES: [&str; 9] = [
     ".git",
@@ -32,14 +34,15 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    /// Of what a component is made of, as texts or their digests.
+    /// Of what a component is made of, as texts or their digests. How it is made is part
+    /// of it: another version of Proctor keeps another one.
     pub(super) fn of(job: &Job<'_>, made_of: &[String]) -> Self {
         // Beside the scratch directory, which is emptied by each build.
         let directory = job.work.with_file_name(".kept");
         Kept {
             component: directory.join(format!("{}.wasm", job.name)),
             key: directory.join(format!("{}.sha256", job.name)),
-            digest: sha256_hex(made_of.join("\n").as_bytes()),
+            digest: sha256_hex(format!("{VERSION}\n{}", made_of.join("\n")).as_bytes()),
         }
     }
 

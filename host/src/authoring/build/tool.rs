@@ -58,7 +58,8 @@ pub(super) fn command_line(command: &Command) -> String {
     words.map(quoted).collect::<Vec<_>>().join(" ")
 }
 
-fn quoted(word: &OsStr) -> String {
+/// A word as one would type it to a shell.
+pub(crate) fn quoted(word: &OsStr) -> String {
     let word = word.to_string_lossy();
     let plain = |c: char| c.is_alphanumeric() || "-_./=:@+,".contains(c);
     if !word.is_empty() && word.chars().all(plain) {

@@ -1,5 +1,6 @@
 //! `proctor plugin build` and `proctor solver build`.
 
+use super::super::author::size;
 use super::super::print_json;
 use super::super::terminal::{FAINT, GOOD, Step, styled};
 use super::shown;
@@ -82,12 +83,5 @@ pub(in crate::cli) fn print(built: &[Built]) {
         };
         let rest = format!("{size:>8}  sha256:{digest}…  {elapsed:.1?}");
         anstream::println!("{what}  {path:width$}  {}", styled(FAINT, rest));
-    }
-}
-
-fn size(bytes: u64) -> String {
-    match bytes >> 10 {
-        kib @ 0..10_000 => format!("{kib} KiB"),
-        kib => format!("{} MiB", kib >> 10),
     }
 }

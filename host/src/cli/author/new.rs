@@ -3,7 +3,7 @@
 use super::super::print_json;
 use super::super::terminal::{FAINT, GOOD, styled};
 use super::Usage;
-use crate::authoring::{Created, Kind, Language, NewError, create};
+use crate::authoring::{Created, Kind, Language, NewError, create, quoted};
 use clap::Args;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -52,7 +52,7 @@ impl New {
 fn next(kind: Kind, created: &Created) -> Vec<String> {
     let mut next = Vec::new();
     if created.root != Path::new(".") {
-        next.push(format!("cd {}", quoted(&created.root)));
+        next.push(format!("cd {}", quoted(created.root.as_os_str())));
     }
     next.extend(created.install.iter().cloned());
     let what = match kind {
@@ -62,15 +62,6 @@ fn next(kind: Kind, created: &Created) -> Vec<String> {
     next.push(format!("proctor {what} build"));
     next.push(format!("proctor {what} test"));
     next
-}
-
-fn quoted(path: &Path) -> String {
-    let path = path.display().to_string();
-    if path.contains(|c: char| !c.is_alphanumeric() && !"-_./".contains(c)) {
-        format!("'{}'", path.replace('\'', r"'\''"))
-    } else {
-        path
-    }
 }
 
 fn print(created: &Created, next: &[String]) {

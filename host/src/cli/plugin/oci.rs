@@ -98,10 +98,10 @@ fn read_key(path: &Path) -> std::io::Result<Zeroizing<Vec<u8>>> {
 /// An error of a registry, with what to do about it here.
 pub(super) fn explained(error: OciError) -> anyhow::Error {
     match &error {
-        OciError::Refused(Unreachable::Private(host)) => {
+        OciError::Refused(Unreachable::Private { host, .. }) => {
             anyhow!("{error}, or here: --allow-private {host}")
         }
-        OciError::Refused(Unreachable::Port { host, port }) => {
+        OciError::Refused(Unreachable::Port { host, port, .. }) => {
             anyhow!("{error}: add --allow-private {host}:{port}")
         }
         // So it looks to TLS when somebody answers without.
@@ -117,14 +117,5 @@ pub(super) fn explained(error: OciError) -> anyhow::Error {
              ~/.docker/config.json"
         ),
         _ => error.into(),
-    }
-}
-
-/// A size, for people.
-pub(super) fn size(bytes: usize) -> String {
-    match bytes {
-        0..1_000 => format!("{bytes} bytes"),
-        1_000..1_000_000 => format!("{} kB", bytes / 1_000),
-        _ => format!("{}.{} MB", bytes / 1_000_000, bytes / 100_000 % 10),
     }
 }

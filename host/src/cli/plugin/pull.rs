@@ -1,9 +1,9 @@
 //! `proctor plugin pull`.
 
-use super::super::author::read;
+use super::super::author::{read, size};
 use super::super::terminal::{GOOD, Step, styled};
 use super::super::{print_json, runtime};
-use super::oci::{RegistryArgs, explained, size};
+use super::oci::{RegistryArgs, explained};
 use crate::registry::oci::{OciClient, Pulled};
 use crate::registry::reference::OciReference;
 use crate::registry::signature::{Evidence, TrustedKey};
@@ -71,7 +71,7 @@ impl Pull {
             "{} {} ({}, {})",
             styled(GOOD, "wrote"),
             output.display(),
-            size(pulled.bytes.len()),
+            size(pulled.bytes.len() as u64),
             pulled.layer_digest,
         );
         if let (Some((key, _)), Some(path)) = (signature, signature_file) {

@@ -1,9 +1,9 @@
 //! `proctor plugin push`.
 
-use super::super::author::read_component;
+use super::super::author::{read_component, size};
 use super::super::terminal::{GOOD, Step, styled};
 use super::super::{print_json, runtime};
-use super::oci::{RegistryArgs, SignerArgs, explained, size};
+use super::oci::{RegistryArgs, SignerArgs, explained};
 use crate::registry::oci::{OciClient, PushStep, Pushed};
 use crate::registry::reference::OciReference;
 use crate::registry::signature::SigningKey;
@@ -60,7 +60,7 @@ impl Push {
             "{} {} ({}{there}) to {}, tag {}",
             styled(GOOD, "pushed"),
             self.file.display(),
-            size(bytes),
+            size(bytes as u64),
             self.reference.registry,
             pushed.tag,
         );
@@ -83,7 +83,7 @@ impl Push {
         component: Vec<u8>,
         key: Option<&SigningKey>,
     ) -> anyhow::Result<Pushed> {
-        let what = format!("{} ({})", self.file.display(), size(component.len()));
+        let what = format!("{} ({})", self.file.display(), size(component.len() as u64));
         let mut current = None;
         let mut begin = |step: PushStep| {
             // The last one ends before the next one begins.

@@ -24,9 +24,16 @@ impl Signatures {
     ///
     /// # Errors
     ///
-    /// It cannot be written.
+    /// It is larger than what is read back, or cannot be written.
     pub fn add(&self, component_digest: &str, evidence: &Evidence) -> io::Result<bool> {
         let text = evidence.text();
+        if text.len() as u64 > MAX_EVIDENCE {
+            let problem = format!(
+                "a signature with what it is about has {} bytes: at most {MAX_EVIDENCE} are kept",
+                text.len()
+            );
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, problem));
+        }
         let directory = self.0.join(component_digest);
         let path = directory.join(sha256_hex(text.as_bytes()));
         if path.exists() {

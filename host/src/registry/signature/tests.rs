@@ -1,7 +1,7 @@
 //! What shows a signature, and what does not. The signatures of ECDSA were made with
 //! `openssl dgst -sha256 -sign`, which is what cosign does.
 
-use super::{Evidence, Mark, SigningKey, TrustedKey, message};
+use super::{Evidence, Mark, Signatures, SigningKey, TrustedKey, message};
 use crate::chain::Hotkey;
 use crate::sandbox::sha256_hex;
 
@@ -176,6 +176,19 @@ fn what_is_no_key_is_told_why() {
         let error = SigningKey::from_pem(pem.as_bytes()).unwrap_err();
         assert!(error.to_string().contains(told), "{pem}: {error}");
     }
+}
+
+#[test]
+fn evidence_that_could_not_be_read_back_is_not_kept() {
+    let directory = tempfile::tempdir().unwrap();
+    let kept = Signatures::at(directory.path());
+    let long = format!("{MANIFEST}{}", " ".repeat(256 << 10));
+    let long = evidence(&long, PAYLOAD, PAYLOAD_SIGNATURE);
+    let refused = kept.add(&digest(), &long).unwrap_err();
+    assert!(refused.to_string().contains("at most 262144"), "{refused}");
+    let good = evidence(MANIFEST, PAYLOAD, PAYLOAD_SIGNATURE);
+    assert!(kept.add(&digest(), &good).unwrap());
+    assert_eq!(kept.of(&digest()).unwrap(), [good]);
 }
 
 #[test]

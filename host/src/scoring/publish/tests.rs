@@ -5,6 +5,7 @@ use crate::artifacts::ArtifactStore;
 use crate::chain::Metagraph;
 use crate::chain::subnet::Subnet;
 use crate::config::{Config, Sampling};
+use crate::host::Host;
 use crate::metrics::Metrics;
 use crate::plugins::{Loader, RunState};
 use crate::registry::Registry;
@@ -17,6 +18,7 @@ use crate::store::{
 };
 use serde_json::{Value, json};
 use std::fs;
+use std::path::Path;
 
 const DAY: f64 = 86_400.0;
 
@@ -347,6 +349,88 @@ async fn organic_weights_that_are_old_stand_in_and_then_count_no_more() {
         assert_eq!((source.origin, lack.as_deref()), (origin, code), "{after}");
         assert_eq!(source.weights.is_empty(), origin == Origin::None);
     }
+}
+
+/// A host with two challenges that have seen the day before [`NOW`]'s, and finalize none
+/// by themselves.
+async fn host_of_two(directory: &Path) -> Host {
+    let mut config = Config {
+        data_dir: directory.join("data"),
+        ..Config::default()
+    };
+    config.plugins.dir = directory.join("plugins");
+    fs::create_dir_all(&config.data_dir).unwrap();
+    fs::create_dir_all(&config.plugins.dir).unwrap();
+    for guest in ["digits", "hostile_challenge"] {
+        let file = config.plugins.dir.join(format!("{guest}.wasm"));
+        fs::copy(proctor_testing::guest(guest), file).unwrap();
+    }
+    let neurons = [neuron(0, "owner"), neuron(1, "a")];
+    let subnet = json!({"netuid": 61, "block": 1, "neurons": neurons});
+    fs::write(config.metagraph_path(), subnet.to_string()).unwrap();
+    let host = Host::open(config).await.unwrap();
+    host.registry.pass().await.unwrap();
+    host.pipeline.finalize(NOW - DAY).await.unwrap();
+    host
+}
+
+#[tokio::test]
+async fn the_first_day_of_all_is_told_once_every_challenge_is_through_with_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let host = host_of_two(directory.path()).await;
+    let pipeline = &host.pipeline;
+    let scheduled_at = pipeline.schedule.finalized_at("2026-08-22");
+    let plugins = pipeline.plugins.active();
+    let [one, two] = plugins.as_slice() else {
+        panic!("{plugins:?}");
+    };
+    let publish = async |at| {
+        let vector = pipeline.publish(at).await.unwrap();
+        vector.map(|vector| vector.content.challenges.clone())
+    };
+    assert!(
+        pipeline
+            .finalize_challenge(one, scheduled_at)
+            .await
+            .unwrap()
+    );
+    assert_eq!(publish(scheduled_at).await, None, "the other one is due");
+    assert_eq!(publish(scheduled_at + PATIENCE - 1.0).await, None);
+    assert!(
+        pipeline
+            .finalize_challenge(two, scheduled_at)
+            .await
+            .unwrap()
+    );
+    let told = publish(scheduled_at + 1.0).await.unwrap();
+    let lacks = told.iter().map(|source| source.lack.as_ref().unwrap());
+    let lacks: Vec<&str> = lacks.map(|lack| lack.code.as_str()).collect();
+    assert_eq!(lacks, ["empty", "empty"], "nobody handed anything in");
+
+    // On the next one, what was told before stands in.
+    let next = scheduled_at + DAY;
+    assert!(pipeline.finalize_challenge(one, next).await.unwrap());
+    assert!(publish(next).await.is_some());
+}
+
+#[tokio::test]
+async fn the_first_day_of_all_is_not_held_up_for_longer_than_an_hour() {
+    let directory = tempfile::tempdir().unwrap();
+    let host = host_of_two(directory.path()).await;
+    let pipeline = &host.pipeline;
+    let scheduled_at = pipeline.schedule.finalized_at("2026-08-22");
+    // The host has looked for longer than it waits.
+    assert_eq!(pipeline.publish(NOW - DAY).await.unwrap(), None);
+    let one = pipeline.plugins.active().into_iter().next().unwrap();
+    assert!(
+        pipeline
+            .finalize_challenge(&one, scheduled_at)
+            .await
+            .unwrap()
+    );
+    assert_eq!(pipeline.publish(scheduled_at).await.unwrap(), None);
+    let late = pipeline.publish(scheduled_at + PATIENCE).await.unwrap();
+    assert!(late.is_some());
 }
 
 #[tokio::test]
