@@ -90,22 +90,22 @@ impl ArtifactStore {
         ArtifactStore { max_total, ..self }
     }
 
-    /// That there is room for so many more bytes. Artifacts that are added at the same
+    /// Bytes that there is room for, at least one. Artifacts that are added at the same
     /// time do not see each other.
     ///
     /// # Errors
     ///
     /// [`ArtifactError::Full`], or the directory cannot be read.
-    pub fn check_room(&self, bytes: u64) -> Result<(), ArtifactError> {
-        if self.max_total == u64::MAX {
-            return Ok(());
+    pub fn room(&self) -> Result<u64, ArtifactError> {
+        let max = self.max_total;
+        if max == u64::MAX {
+            return Ok(max);
         }
         let held: u64 = self.list()?.iter().map(|artifact| artifact.size).sum();
-        if held.saturating_add(bytes.max(1)) > self.max_total {
-            let max = self.max_total;
-            return Err(ArtifactError::Full { max });
+        match max.saturating_sub(held) {
+            0 => Err(ArtifactError::Full { max }),
+            room => Ok(room),
         }
-        Ok(())
     }
 
     /// Adds a file. Adding it again changes nothing.
@@ -129,7 +129,10 @@ impl ArtifactStore {
         let digest = sha256_hex(bytes);
         // A damaged file of that name is replaced.
         if self.get(&digest).is_err() {
-            self.check_room(bytes.len() as u64)?;
+            if self.room()? < bytes.len() as u64 {
+                let max = self.max_total;
+                return Err(ArtifactError::Full { max });
+            }
             let io_error = io_error(&self.directory);
             let written = tempfile::NamedTempFile::new_in(&self.directory).and_then(|mut file| {
                 file.write_all(bytes)?;
@@ -252,18 +255,12 @@ mod tests {
         let (_directory, store) = store(10);
         let store = store.with_max_total(6);
         let first = store.add(b"abcd").unwrap();
-        store.check_room(2).unwrap();
-        assert!(matches!(
-            store.check_room(3),
-            Err(ArtifactError::Full { max: 6 })
-        ));
-        assert!(matches!(store.add(b"efg"), Err(ArtifactError::Full { .. })));
+        assert_eq!(store.room().unwrap(), 2);
+        let full = store.add(b"efg");
+        assert!(matches!(full, Err(ArtifactError::Full { max: 6 })));
         assert_eq!(store.add(b"abcd").unwrap().digest, first.digest);
         store.add(b"ef").unwrap();
-        assert!(matches!(
-            store.check_room(0),
-            Err(ArtifactError::Full { .. })
-        ));
+        assert!(matches!(store.room(), Err(ArtifactError::Full { .. })));
         assert_eq!(store.list().unwrap().len(), 2);
     }
 

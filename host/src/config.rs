@@ -187,8 +187,8 @@ impl Default for Plugins {
 pub struct Artifacts {
     /// Largest artifact, in bytes. Default: 64 MiB.
     pub max_bytes: u64,
-    /// What all artifacts together may have, in bytes. Above it uploads are refused, and
-    /// submissions in registries wait. Default: 64 GiB.
+    /// What all artifacts together may have, in bytes, at least `max_bytes`. Above it
+    /// uploads are refused, and submissions in registries wait. Default: 64 GiB.
     pub max_total_bytes: u64,
 }
 
@@ -354,7 +354,6 @@ impl Config {
         let at_least_one = [
             ("plugins.max_bytes", self.plugins.max_bytes),
             ("artifacts.max_bytes", self.artifacts.max_bytes),
-            ("artifacts.max_total_bytes", self.artifacts.max_total_bytes),
             ("public.max_body_bytes", self.public.max_body_bytes as u64),
             ("public.max_requests", self.public.max_requests as u64),
             ("public.timeout_ms", self.public.timeout_ms),
@@ -373,6 +372,10 @@ impl Config {
                 self.sandbox.max_route_calls.into(),
             ),
         ];
+        if self.artifacts.max_total_bytes < self.artifacts.max_bytes {
+            let problem = "is less than artifacts.max_bytes";
+            return Err(ConfigError::key("artifacts.max_total_bytes", problem));
+        }
         if let Some((key, _)) = at_least_one.into_iter().find(|(_, value)| *value == 0) {
             return Err(ConfigError::key(key, "must be at least 1"));
         }

@@ -146,6 +146,13 @@ pub trait Controller: Challenge {
 /// Most characters of a log's error: a submission may have chosen part of it.
 const MAX_ERROR: usize = 1000;
 
+fn short(error: String) -> String {
+    if error.chars().nth(MAX_ERROR).is_none() {
+        return error;
+    }
+    error.chars().take(MAX_ERROR - 1).chain(['…']).collect()
+}
+
 fn attempt<C: Controller>(
     challenge: &C,
     context: &Context<'_>,
@@ -155,12 +162,12 @@ fn attempt<C: Controller>(
     // Failing is worth 0 before the baseline is taken off, like any other
     // worthless answer: to give up must not pay.
     let baseline_score = challenge.baseline(task);
-    let log = |task, solution, score: f64, error| ScoringLog {
+    let log = |task, solution, score: f64, error: Option<String>| ScoringLog {
         task,
         solution,
         score: score - baseline_score.unwrap_or(0.0),
         baseline_score,
-        error,
+        error: error.map(short),
     };
     let solution = match context.solve(&json) {
         Ok(solution) => solution,
@@ -179,10 +186,7 @@ fn attempt<C: Controller>(
         .and_then(|parsed| challenge.score(task, &parsed));
     Ok(match scored {
         Ok(score) => log(json, Some(solution), score, None),
-        Err(error) => {
-            let error = error.chars().take(MAX_ERROR).collect();
-            log(json, Some(solution), 0.0, Some(error))
-        }
+        Err(error) => log(json, Some(solution), 0.0, Some(error)),
     })
 }
 
@@ -348,6 +352,16 @@ mod tests {
         let log = harness.evaluate(Vec::new()).unwrap().remove(0);
         assert_eq!(log.error.unwrap().chars().count(), MAX_ERROR);
         assert!(log.solution.is_some());
+        let failure = SolveFailure {
+            code: Failure::GuestError,
+            message: "x".repeat(5_000),
+        };
+        let error = scores(Err(SolveError::Failed(failure)))
+            .remove(0)
+            .1
+            .unwrap();
+        assert_eq!(error.chars().count(), MAX_ERROR);
+        assert!(error.ends_with('…'), "{error}");
     }
 
     #[test]

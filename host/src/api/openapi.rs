@@ -31,7 +31,7 @@ const PAGE: &str = include_str!("docs.html");
             miner's signature (`X-Hotkey`, `X-Signature`, `X-Nonce`, `X-Timestamp`), 403 \
             `path_not_allowed` (`/health`, `/version`, `/internal` and what runs benchmarks), \
             404 `unknown_challenge` and `no_routes`, 408 `too_slow`, 409 `replayed`, 413 \
-            `body_too_large`, 429 `too_many_requests` and `too_many_uploads`, 502 if the \
+            `body_too_large`, 429 `too_many_requests` and `too_many_uploads`, 507 `store_full`, 502 if the \
             challenge failed, 503, and 504 `timeout`. What the record calls organic is an \
             entry, as of `POST /v1/organic/{challenge}`.",
         license(name = "MIT OR Apache-2.0"),

@@ -355,8 +355,10 @@ async fn blocking<T: Send + 'static>(
 fn component_error(error: ArtifactError) -> Rejection {
     let code = match error {
         ArtifactError::Missing(_) => "missing_component",
-        ArtifactError::TooLarge { .. } | ArtifactError::Full { .. } => "too_large",
-        ArtifactError::Damaged { .. } | ArtifactError::Io { .. } => "unreadable",
+        ArtifactError::TooLarge { .. } => "too_large",
+        ArtifactError::Damaged { .. } | ArtifactError::Full { .. } | ArtifactError::Io { .. } => {
+            "unreadable"
+        }
     };
     Rejection::new(code, error.to_string())
 }

@@ -176,11 +176,27 @@ impl OciClient {
     ///
     /// See [`OciError`].
     pub async fn pull(&self, reference: &OciReference) -> Result<Pulled, OciError> {
+        self.pull_at_most(reference, self.max_bytes).await
+    }
+
+    /// The same of a component of at most so many bytes, if that is less than the size
+    /// that was set.
+    ///
+    /// # Errors
+    ///
+    /// See [`OciError`].
+    pub async fn pull_at_most(
+        &self,
+        reference: &OciReference,
+        max_bytes: u64,
+    ) -> Result<Pulled, OciError> {
+        let max = max_bytes.min(self.max_bytes);
         self.in_time(reference, async {
             let mut session = Session::new(self, reference)?;
             let (manifest_digest, layer) = layer_of(&mut session, reference).await?;
-            if layer.size > self.max_bytes {
-                return Err(self.too_large());
+            if layer.size > max {
+                let what = "component";
+                return Err(OciError::TooLarge { what, max });
             }
             let bytes = session.layer(&layer).await?;
             let found = format!("sha256:{}", sha256_hex(&bytes));

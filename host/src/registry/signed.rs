@@ -9,7 +9,7 @@ use super::error::RegistryError;
 use super::record::Record;
 use super::reference::{ArtifactSource, OciReference};
 use super::service::Registry;
-use super::signature::{Evidence, Signatures, TrustedKey, read_evidence};
+use super::signature::{Evidence, MAX_EVIDENCE, Signatures, TrustedKey, read_evidence};
 use crate::plugins::Rejection;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -96,8 +96,8 @@ impl Registry {
 
     /// Asks the registry that a component comes from for its signatures, if the record
     /// wants any, and keeps those that count. Of others one is kept if there is nothing
-    /// else, so that it can be told that it is signed by others: whoever can write to the
-    /// registry is not to fill the places of those that count.
+    /// else, so that it can be told that it is signed by others, and does not take the
+    /// place of one that counts.
     pub(super) async fn keep_signatures(
         &self,
         record: &Record,
@@ -110,7 +110,15 @@ impl Registry {
         }
         let trusted = trusted(record);
         let found = self.0.oci.signatures(reference, manifest_digest).await?;
+        let is_small = |evidence: &Evidence| {
+            let is_small = evidence.text().len() as u64 <= MAX_EVIDENCE;
+            if !is_small {
+                tracing::warn!(%reference, digest, "a signature is too large to be kept");
+            }
+            is_small
+        };
         let found = found.into_iter().filter(|found| found.is_about(digest));
+        let found = found.filter(is_small);
         let (good, other): (Vec<_>, Vec<_>) =
             found.partition(|evidence| trusted.iter().any(|key| evidence.shows(key, digest)));
         if good.is_empty()

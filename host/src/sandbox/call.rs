@@ -5,6 +5,7 @@ use super::limits::Limits;
 use super::outcome::{Outcome, PluginError};
 use super::state::{Denied, State};
 use super::watch::Watch;
+use std::fmt::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinError;
@@ -192,17 +193,43 @@ fn classify(error: &wasmtime::Error, state: &State) -> PluginError {
 /// Functions of a trace as their author wrote them, innermost first, at most 16. What
 /// comes of a panic of Rust itself is left out: it is the same in each.
 fn frames<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
-    let mut frames: Vec<String> = names
-        .map(|name| format!("{:#}", rustc_demangle::demangle(name)))
-        .collect();
+    let mut frames: Vec<String> = names.take(64).map(demangled).collect();
     let is_of_panics = |name: &String| {
-        let starts = ["core::", "std::", "rust_", "__rust", "_R"];
+        let starts = ["core::", "std::", "rust_", "__rust"];
         name == "abort" || starts.iter().any(|start| name.starts_with(start))
     };
     let own = frames.iter().position(|name| !is_of_panics(name));
     frames.drain(..own.unwrap_or_default());
     frames.truncate(16);
     frames
+}
+
+/// The name of a function, cut: a guest chose it, and a mangled one can be short and
+/// stand for a megabyte.
+fn demangled(name: &str) -> String {
+    const MAX_NAME: usize = 256;
+    struct Cut(String);
+    impl Write for Cut {
+        fn write_str(&mut self, text: &str) -> fmt::Result {
+            let left = MAX_NAME - self.0.len();
+            self.0.push_str(
+                text.get(..text.floor_char_boundary(left))
+                    .unwrap_or_default(),
+            );
+            if text.len() > left {
+                Err(fmt::Error)
+            } else {
+                Ok(())
+            }
+        }
+    }
+    let mut cut = Cut(String::new());
+    let name = name
+        .get(..name.floor_char_boundary(4 * MAX_NAME))
+        .unwrap_or_default();
+    // What does not fit is left out.
+    let _ = write!(cut, "{:#}", rustc_demangle::demangle(name));
+    cut.0
 }
 
 /// Whether the machine refused something, such as memory: that says nothing of the guest.
@@ -253,5 +280,7 @@ mod tests {
             "rather than nothing"
         );
         assert_eq!(of(&[score; 20]).len(), 16);
+        let long = "é".repeat(5_000);
+        assert_eq!(of(&[&long]), ["é".repeat(128)]);
     }
 }

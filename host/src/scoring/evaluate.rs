@@ -162,7 +162,8 @@ impl Pipeline {
         let repositories = self.repositories(plugin, artifact_digest).await;
         let repositories =
             repositories.map_err(|e| PluginError::new(Outcome::Unavailable, e.to_string()))?;
-        self.fetch(artifact_digest, repositories).await?;
+        let fetched = self.fetch(artifact_digest, repositories).await;
+        fetched.map_err(|unfetched| unfetched.error)?;
         let (artifacts, sandbox) = (self.artifacts.clone(), self.sandbox.clone());
         let (metrics, digest) = (Arc::clone(&self.metrics), artifact_digest.to_owned());
         let loaded = tokio::task::spawn_blocking(move || {
@@ -239,7 +240,12 @@ impl Pipeline {
         self.finish(job, result).await
     }
 
-    async fn put_back(&self, job: &Job, now: f64, error: PluginError) -> Result<(), PipelineError> {
+    pub(super) async fn put_back(
+        &self,
+        job: &Job,
+        now: f64,
+        error: PluginError,
+    ) -> Result<(), PipelineError> {
         let not_before = now + self.config.scoring.pause(job.attempts);
         tracing::warn!(
             challenge = job.key.challenge,

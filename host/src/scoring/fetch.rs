@@ -1,4 +1,8 @@
 //! Submissions that miners put into registries.
+//!
+//! They are fetched beside the workers, in the order that they were asked for, so that a
+//! registry that a miner chose holds up no evaluation of what is here. A job whose
+//! submission is fetched is put off, and brought forward when that has ended.
 
 use super::pipeline::{Pipeline, PipelineError};
 use crate::artifacts::ArtifactError;
@@ -8,7 +12,10 @@ use crate::registry::oci::OciError;
 use crate::registry::reference::{InvalidReference, OciReference};
 use crate::sandbox::{Outcome, PluginError};
 use crate::store::{Job, StoreError};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::sync::Notify;
 use tokio::task::{JoinError, spawn_blocking};
 use tokio::time::timeout;
 
@@ -19,16 +26,85 @@ pub(super) const PULL: Duration = Duration::from_secs(30);
 const WHOLE: Duration = Duration::from_secs(60);
 
 /// Submissions that are fetched at a time. Each is held in memory.
-pub(super) const PLACES: usize = 8;
+pub(super) const FETCHERS: usize = 8;
 
 /// Repositories of one submission that are asked, at most.
 const REPOSITORIES: u32 = 5;
 
-/// Seconds until a job looks for a place again.
-const NEXT_LOOK: f64 = 5.0;
+/// Seconds after which a job whose submission is fetched is looked at even if nobody
+/// brought it forward.
+const PUT_OFF: f64 = 120.0;
 
 /// How a component begins, unlike a module.
 const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
+
+/// A submission that is to be fetched for a job.
+#[derive(Debug)]
+struct ToFetch {
+    job: i64,
+    digest: String,
+    repositories: Vec<String>,
+    /// When the job was looked at.
+    now: f64,
+}
+
+/// Why there is no submission.
+#[derive(Debug)]
+pub(super) struct Unfetched {
+    pub(super) error: PluginError,
+    /// Whether the operator can change it, and nobody else.
+    pub(super) is_full: bool,
+}
+
+/// What is to be fetched. All of it is made up for by the jobs, which come again.
+#[derive(Debug, Default)]
+pub(super) struct Fetches {
+    queue: Mutex<Queue>,
+    asked: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: VecDeque<ToFetch>,
+    /// Jobs that wait, or whose submission is fetched now.
+    jobs: BTreeSet<i64>,
+    /// What their jobs have not been told yet.
+    failed: BTreeMap<i64, Unfetched>,
+}
+
+impl Fetches {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ask(&self, wanted: ToFetch) {
+        let mut queue = self.queue();
+        if queue.jobs.insert(wanted.job) {
+            queue.waiting.push_back(wanted);
+            self.asked.notify_one();
+        }
+    }
+
+    async fn next(&self) -> ToFetch {
+        loop {
+            if let Some(next) = self.queue().waiting.pop_front() {
+                return next;
+            }
+            self.asked.notified().await;
+        }
+    }
+
+    fn end(&self, job: i64, failed: Option<Unfetched>) {
+        let mut queue = self.queue();
+        queue.jobs.remove(&job);
+        queue.failed.extend(failed.map(|failed| (job, failed)));
+    }
+
+    /// What came of the last fetch for a job, once, if that was in vain.
+    pub(super) fn failed(&self, job: i64) -> Option<Unfetched> {
+        self.queue().failed.remove(&job)
+    }
+}
 
 /// Why a repository gave nothing.
 #[derive(Debug, thiserror::Error)]
@@ -62,11 +138,18 @@ impl NotFetched {
 
     /// Whether another repository may have it.
     fn is_elsewhere(&self) -> bool {
-        use OciError::{NotFound, Unauthorized};
-        matches!(
-            self,
-            NotFetched::Registry(NotFound { .. } | Unauthorized { .. })
-        )
+        matches!(self, NotFetched::Reference(_) | NotFetched::Registry(_))
+    }
+
+    fn is_full(&self) -> bool {
+        matches!(self, NotFetched::Store(ArtifactError::Full { .. }))
+    }
+}
+
+fn unfetched(why: String) -> Unfetched {
+    Unfetched {
+        error: PluginError::new(Outcome::Unavailable, why),
+        is_full: false,
     }
 }
 
@@ -88,46 +171,57 @@ impl Pipeline {
         found.await
     }
 
-    /// Fetches the submission of a leased job and returns the job, to be run at once if
-    /// it is here now.
+    /// Has the submission of a leased job fetched, and puts the job off until then.
     pub(super) async fn fetch_for(
         &self,
         job: Job,
         repositories: Vec<String>,
         now: f64,
     ) -> Result<(), PipelineError> {
-        match self.fetch(&job.key.artifact_digest, repositories).await {
-            Ok(()) => {
-                self.put_off(&job, now).await?;
-                self.queued.notify_one();
-                Ok(())
+        let lease = self.lease.clone();
+        // First, so that it can be brought forward.
+        self.store.put_off_job(job.id, lease, now + PUT_OFF).await?;
+        self.fetches.ask(ToFetch {
+            job: job.id,
+            digest: job.key.artifact_digest,
+            repositories,
+            now,
+        });
+        Ok(())
+    }
+
+    /// Fetches what is asked for, one after the other.
+    pub(super) async fn fetch_on(&self) {
+        loop {
+            let wanted = self.fetches.next().await;
+            let (pipeline, digest) = (self.clone(), wanted.digest);
+            // A task of its own: a panic in it must not end the fetcher.
+            let fetched =
+                super::work::guarded(
+                    async move { pipeline.fetch(&digest, wanted.repositories).await },
+                );
+            let fetched = fetched.await.unwrap_or_else(|ended| {
+                tracing::error!(%ended, "a submission was not fetched");
+                Err(unfetched(ended.to_string()))
+            });
+            self.fetches.end(wanted.job, fetched.err());
+            match self.store.bring_job_forward(wanted.job, wanted.now).await {
+                Ok(true) => self.queued.notify_one(),
+                // Nobody asks any more.
+                Ok(false) => drop(self.fetches.failed(wanted.job)),
+                // It comes by itself.
+                Err(error) => tracing::error!(%error, "an evaluation was not brought forward"),
             }
-            Err(error) => self.ended_without_call(&job, now, error).await,
         }
     }
 
-    /// Returns a job for which there is no place to fetch its submission.
-    pub(super) async fn fetch_later(&self, job: Job, now: f64) -> Result<(), PipelineError> {
-        self.put_off(&job, now + NEXT_LOOK).await
-    }
-
-    async fn put_off(&self, job: &Job, not_before: f64) -> Result<(), PipelineError> {
-        let lease = self.lease.clone();
-        Ok(self.store.put_off_job(job.id, lease, not_before).await?)
-    }
-
-    /// Gets a submission from one of these repositories. The next one is asked if one
-    /// does not have it, or does not let the host in. Nothing is done if there are none.
-    ///
-    /// # Errors
-    ///
-    /// It cannot be had now.
+    /// Gets a submission from one of these repositories: from the first that has it.
+    /// Nothing is done if there are none.
     pub(super) async fn fetch(
         &self,
         digest: &str,
         repositories: Vec<String>,
-    ) -> Result<(), PluginError> {
-        let unavailable = |why: String| PluginError::new(Outcome::Unavailable, why);
+    ) -> Result<(), Unfetched> {
         let work = async {
             let mut last = Ok(());
             for repository in repositories {
@@ -137,9 +231,11 @@ impl Pipeline {
                 let Err(error) = fetched else {
                     return Ok(());
                 };
-                let is_last = !error.is_elsewhere();
-                last = Err(unavailable(format!("{repository}: {error}")));
-                if is_last {
+                last = Err(Unfetched {
+                    is_full: error.is_full(),
+                    ..unfetched(format!("{repository}: {error}"))
+                });
+                if !error.is_elsewhere() {
                     break;
                 }
             }
@@ -148,18 +244,26 @@ impl Pipeline {
         let in_time = timeout(WHOLE, work).await;
         in_time.unwrap_or_else(|_| {
             let seconds = WHOLE.as_secs();
-            Err(unavailable(format!(
-                "no registry gave it within {seconds} s"
-            )))
+            Err(unfetched(format!("no registry gave it within {seconds} s")))
         })
     }
 
     async fn fetch_from(&self, repository: &str, digest: &str) -> Result<(), NotFetched> {
+        if self.artifacts.contains(digest) {
+            return Ok(());
+        }
         let reference: OciReference = repository.parse()?;
         // Before anything is fetched in vain.
         let artifacts = self.artifacts.clone();
-        spawn_blocking(move || artifacts.check_room(0)).await??;
-        let pulled = self.registries.pull(&reference).await?;
+        let room = spawn_blocking(move || artifacts.room()).await??;
+        let limits = &self.config.artifacts;
+        let pulled = match self.registries.pull_at_most(&reference, room).await {
+            Err(OciError::TooLarge { max, .. }) if max < limits.max_bytes => {
+                let max = limits.max_total_bytes;
+                return Err(ArtifactError::Full { max }.into());
+            }
+            pulled => pulled?,
+        };
         if pulled.layer_digest.strip_prefix("sha256:") != Some(digest) {
             return Err(NotFetched::Manifest {
                 component: pulled.layer_digest,

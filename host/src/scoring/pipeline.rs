@@ -1,5 +1,6 @@
 //! The order of the steps, and the loop around them.
 
+use super::fetch::Fetches;
 use super::finalize::Asked;
 use super::latest::LatestVector;
 use super::organic::is_finalized;
@@ -29,7 +30,7 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::{Mutex as AsyncMutex, Notify, Semaphore};
+use tokio::sync::{Mutex as AsyncMutex, Notify};
 
 /// Why the pipeline stopped. The work that it had begun is done again.
 #[derive(Debug, thiserror::Error)]
@@ -115,8 +116,8 @@ pub struct Pipeline {
     active: Arc<Mutex<Option<Vec<JobKey>>>>,
     /// Where submissions are pulled from.
     pub(super) registries: Arc<OciClient>,
-    /// How many may be fetched now.
-    pub(super) fetches: Arc<Semaphore>,
+    /// What is to be pulled.
+    pub(super) fetches: Arc<Fetches>,
     /// There are new jobs.
     pub(super) queued: Arc<Notify>,
     /// A job has ended.
@@ -158,7 +159,7 @@ impl Pipeline {
         let registries = OciClient::for_submissions(&config.registry, config.artifacts.max_bytes)?;
         Ok(Pipeline {
             registries: Arc::new(registries.with_timeout(fetch::PULL)),
-            fetches: Arc::new(Semaphore::new(fetch::PLACES)),
+            fetches: Arc::default(),
             resources,
             results,
             lease,

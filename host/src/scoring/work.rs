@@ -1,21 +1,29 @@
 //! Who runs the evaluations: workers that lease one job after the other, for as
 //! long as the host serves; or one sweep over all that waits.
 
+use super::fetch::FETCHERS;
 use super::pipeline::{Pipeline, PipelineError};
 use crate::clock;
 use crate::store::{Job, Notice, OutboxKind};
-use std::sync::Arc;
 use std::time::Duration;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 /// A task that ends when nobody waits for it any more.
-struct AbortOnDrop(tokio::task::JoinHandle<Result<(), PipelineError>>);
+struct AbortOnDrop<T>(JoinHandle<T>);
 
-impl Drop for AbortOnDrop {
+impl<T> Drop for AbortOnDrop<T> {
     fn drop(&mut self) {
         self.0.abort();
     }
+}
+
+/// Does something in a task of its own, so that a panic in it ends nothing else.
+pub(super) async fn guarded<T: Send + 'static>(
+    work: impl Future<Output = T> + Send + 'static,
+) -> Result<T, JoinError> {
+    let mut task = AbortOnDrop(tokio::spawn(work));
+    (&mut task.0).await
 }
 
 impl Pipeline {
@@ -26,7 +34,13 @@ impl Pipeline {
         for _ in 0..self.sandbox.max_concurrent_calls() {
             let (pipeline, stop) = (self.clone(), stop.clone());
             workers.spawn(async move {
-                stop.run_until_cancelled(pipeline.work_on(&stop)).await;
+                stop.run_until_cancelled(pipeline.work_on()).await;
+            });
+        }
+        for _ in 0..FETCHERS {
+            let (pipeline, stop) = (self.clone(), stop.clone());
+            workers.spawn(async move {
+                stop.run_until_cancelled(pipeline.fetch_on()).await;
             });
         }
         while let Some(ended) = workers.join_next().await {
@@ -36,7 +50,7 @@ impl Pipeline {
         }
     }
 
-    async fn work_on(&self, stop: &CancellationToken) {
+    async fn work_on(&self) {
         let pause = Duration::from_millis(self.config.scoring.interval_ms);
         // Before that every job looks as if its plugin were gone.
         let mut changes = self.plugins.changes();
@@ -46,7 +60,7 @@ impl Pipeline {
         loop {
             let now = clock::unix_now();
             match self.store.lease(self.lease.clone(), now).await {
-                Ok(Some(job)) => self.do_job(job, now, pause, stop).await,
+                Ok(Some(job)) => self.do_job(job, now, pause).await,
                 Ok(None) => {
                     // A job that was put off is ready without anybody telling.
                     tokio::select! {
@@ -62,50 +76,10 @@ impl Pipeline {
         }
     }
 
-    async fn do_job(&self, job: Job, now: f64, pause: Duration, stop: &CancellationToken) {
+    async fn do_job(&self, job: Job, now: f64, pause: Duration) {
         let (id, pipeline) = (job.id, self.clone());
-        let repositories = match self.plugin_of(&job) {
-            Some(plugin) => self.repositories(&plugin, &job.key.artifact_digest).await,
-            None => Ok(Vec::new()),
-        };
-        let repositories = match repositories {
-            Ok(repositories) if !repositories.is_empty() => repositories,
-            // What is wrong is told of the job.
-            _ => {
-                let run = async move { pipeline.run_job(job, now).await };
-                return self.done_or_returned(id, now, pause, run).await;
-            }
-        };
-        let Ok(place) = Arc::clone(&self.fetches).try_acquire_owned() else {
-            let later = async move { pipeline.fetch_later(job, now).await };
-            return self.done_or_returned(id, now, pause, later).await;
-        };
-        // Beside the workers: a registry that a miner chose holds none of them up.
-        let stop = stop.clone();
-        tokio::spawn(async move {
-            let (fetching, place) = (pipeline.clone(), place);
-            let fetch = async move { fetching.fetch_for(job, repositories, now).await };
-            stop.run_until_cancelled(pipeline.done_or_returned(id, now, pause, fetch))
-                .await;
-            drop(place);
-        });
-    }
-
-    /// Does something with a job that is leased; if that fails, the job is returned.
-    async fn done_or_returned(
-        &self,
-        id: i64,
-        now: f64,
-        pause: Duration,
-        work: impl Future<Output = Result<(), PipelineError>> + Send + 'static,
-    ) {
-        // A task of its own: a panic in it must not keep the job, nor this worker.
-        let mut ran = AbortOnDrop(tokio::spawn(work));
-        let ran = match (&mut ran.0).await {
-            Ok(ran) => ran,
-            Err(ended) => Err(ended.into()),
-        };
-        if let Err(error) = ran {
+        let done = guarded(async move { pipeline.fetch_or_run(job, now).await }).await;
+        if let Err(error) = done.map_err(PipelineError::from).flatten() {
             tracing::error!(%error, "an evaluation was not stored: returning it");
             let (outcome, message) = ("host_error", error.to_string());
             while let Err(error) = self
@@ -118,6 +92,24 @@ impl Pipeline {
             }
         }
         self.ended.notify_one();
+    }
+
+    /// Runs a leased job if its submission is here, and else has that fetched.
+    async fn fetch_or_run(&self, job: Job, now: f64) -> Result<(), PipelineError> {
+        let Some(plugin) = self.plugin_of(&job) else {
+            return self.run_job(job, now).await;
+        };
+        let digest = &job.key.artifact_digest;
+        let repositories = self.repositories(&plugin, digest).await?;
+        if repositories.is_empty() {
+            return self.run_job(job, now).await;
+        }
+        match self.fetches.failed(job.id) {
+            None => self.fetch_for(job, repositories, now).await,
+            // Until the operator makes room: it is not the miner's fault.
+            Some(failed) if failed.is_full => self.put_back(&job, now, failed.error).await,
+            Some(failed) => self.ended_without_call(&job, now, failed.error).await,
+        }
     }
 
     /// Runs all queued evaluations that may run now. Nothing else may run any.

@@ -264,6 +264,24 @@ impl Store {
         .await
     }
 
+    /// Has a job that was put off wait no longer than until `not_before`. Tells whether
+    /// it waits.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    pub async fn bring_job_forward(&self, job: i64, not_before: f64) -> Result<bool, StoreError> {
+        self.write(move |tx| {
+            let changed = tx.execute(
+                "UPDATE evaluations SET not_before = min(not_before, ?2)
+                 WHERE id = ?1 AND state = 'queued'",
+                (job, not_before),
+            )?;
+            Ok(changed == 1)
+        })
+        .await
+    }
+
     /// Stores a job's result, once, with what is kept with it. Returns whether this was
     /// the first; if not, nothing is kept.
     ///
@@ -518,7 +536,11 @@ mod tests {
         let mine = store.put_off_job(job.id, "me".into(), 5.0);
         mine.await.unwrap();
         assert!(lease(&store, "me", 4.9).await.is_none());
-        assert_eq!(lease(&store, "me", 5.0).await.unwrap().attempts, 1);
+        assert!(store.bring_job_forward(job.id, 2.0).await.unwrap());
+        assert!(store.bring_job_forward(job.id, 9.0).await.unwrap());
+        assert!(lease(&store, "me", 1.9).await.is_none());
+        assert_eq!(lease(&store, "me", 2.0).await.unwrap().attempts, 1);
+        assert!(!store.bring_job_forward(job.id, 0.0).await.unwrap());
     }
 
     #[tokio::test]

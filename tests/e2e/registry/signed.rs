@@ -4,7 +4,7 @@
 use super::{component, configure, get, patch, post, runtime, serve, settings, world};
 use crate::commits::{Commit, all_revealed};
 use crate::oci_server::Registry;
-use crate::support::{Event, Ran, Server, World, run, until, variant};
+use crate::support::{Ran, START, Server, World, run, until, variant};
 use proctor_host::chain::Hotkey;
 use proctor_host::config;
 use proctor_host::registry::oci::OciClient;
@@ -12,6 +12,7 @@ use proctor_host::registry::signature::SigningKey;
 use proctor_testing::{guest, guest_bytes};
 use serde_json::{Value, json};
 use std::fs;
+use std::io::{ErrorKind, Read};
 use std::net::TcpListener;
 use std::path::PathBuf;
 use tokio::runtime::Runtime;
@@ -292,6 +293,106 @@ fn what_is_pulled_by_hand_is_what_was_pushed_and_signed() {
     server.stop();
 }
 
+/// Somebody who takes connections, and never answers.
+fn silent() -> (TcpListener, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    (listener, address)
+}
+
+#[test]
+fn a_submission_is_pulled_from_the_first_repository_that_has_it_beside_the_workers() {
+    let Some(registry) = Registry::start(false) else {
+        return;
+    };
+    let (listener, silent) = silent();
+    let registries = format!(
+        "[registry]\nplain_http = [\"{0}\", \"{silent}\"]\nprivate_hosts = [\"{0}\"]\n\
+         submission_hosts = [\"{0}\", \"{silent}\"]\n",
+        registry.address
+    );
+    let world = World::new().with_digits().configured(&registries);
+    let knn = guest("knn");
+    let pushed = push(&world, &registry, knn.to_str().unwrap(), &[]);
+    let reference = pushed["reference"].as_str().unwrap();
+    let gone = reference.replace("org/digits", "org/gone");
+    let never = format!("{silent}/org/sum@sha256:{}", "0".repeat(64));
+    let commit = |uid, reference: &str, hours_ago| {
+        Commit::of_text(uid, &format!("digits---{reference}"), hours_ago)
+    };
+    let commits = [
+        commit(4, &never, 32.0),
+        commit(3, &gone, 31.0),
+        commit(5, reference, 30.0),
+    ];
+    world.ingest(0, &all_revealed(&commits));
+    let mut server = world.serve(&["sandbox.max_concurrent_calls=1"]);
+    // It was asked first, and its client still waits when the others are through.
+    let (mut asked, _) = listener.accept().unwrap();
+    let pulled = server.wait_for("submission pulled");
+    assert_eq!(pulled.text("artifact"), reference);
+    server.wait_for("evaluated");
+    asked.set_nonblocking(true).unwrap();
+    let waits = loop {
+        match asked.read(&mut [0; 1024]) {
+            Ok(0) => break false,
+            Ok(_) => {}
+            Err(error) => break error.kind() == ErrorKind::WouldBlock,
+        }
+    };
+    assert!(waits, "the only worker did not wait for it");
+    let metrics = server.admin_get("/metrics").body;
+    for (outcome, times) in [("component_not_found", 1), ("ok", 1)] {
+        let line = format!("proctor_submission_pulls_total{{outcome=\"{outcome}\"}} {times}");
+        assert!(metrics.contains(&line), "{line}: {metrics}");
+    }
+    server.stop();
+}
+
+#[test]
+fn nothing_is_pulled_that_there_is_no_room_for_until_there_is() {
+    let Some(registry) = Registry::start(false) else {
+        return;
+    };
+    let world = World::new().with_digits().configured(&allow(&registry));
+    let knn = guest("knn");
+    let pushed = push(&world, &registry, knn.to_str().unwrap(), &[]);
+    let reference = pushed["reference"].as_str().unwrap();
+    let text = format!("digits---{reference}");
+    world.ingest(0, &all_revealed([&Commit::of_text(3, &text, 30.0)]));
+    let small = [
+        "artifacts.max_bytes=1000000",
+        "scoring.max_attempts=2",
+        "scoring.retry_s=0.01",
+        "scoring.max_retry_s=0.01",
+    ];
+    let full = [&small[..], &["artifacts.max_total_bytes=1000000"]].concat();
+    let filling = world.write("filling", vec![0; 999_000]);
+    world.done(&["artifact", "add", &filling]);
+    let mut server = world.serve(&full);
+    // For as long as that is so: another reason would end it at the second attempt.
+    for attempt in 1..=2 {
+        let event = server.wait_for("evaluation put back");
+        let reason = event.text("reason");
+        assert!(reason.contains("the store is full"), "{reason}");
+        world.set_clock(START + f64::from(attempt));
+    }
+    server.stop();
+    assert!(
+        !world
+            .data()
+            .join("artifacts")
+            .join(&reference[reference.len() - 64..])
+            .exists()
+    );
+    // Later than what the stop may have cut short.
+    world.set_clock(START + 300.0);
+    let mut server = world.serve(&small);
+    server.wait_for("submission pulled");
+    server.wait_for("evaluated");
+    server.stop();
+}
+
 #[test]
 fn a_submission_is_pulled_from_where_its_miner_put_it() {
     let Some(registry) = Registry::start(false) else {
@@ -309,48 +410,6 @@ fn a_submission_is_pulled_from_where_its_miner_put_it() {
     assert_eq!(pulled.text("artifact"), reference);
     let judged = server.wait_for("judged");
     assert!(judged.field("score").as_f64().unwrap() > 0.5, "{judged:?}");
-    server.stop();
-
-    // A repository that has it no more is passed over for that of a later miner; and who
-    // does not answer keeps no worker from others.
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let silent = listener.local_addr().unwrap();
-    let silent_reference = format!("{silent}/org/sum@sha256:{}", "0".repeat(64));
-    let registries = format!(
-        "[registry]\nplain_http = [\"{0}\", \"{silent}\"]\n\
-         submission_hosts = [\"{0}\", \"{silent}\"]\n",
-        registry.address
-    );
-    let world = World::new().with_digits().configured(&registries);
-    let gone = reference.replace("org/digits", "org/gone");
-    world.ingest(
-        0,
-        &all_revealed([
-            &Commit::of_text(3, &format!("digits---{gone}"), 31.0),
-            &Commit::of_text(4, &format!("digits---{silent_reference}"), 31.0),
-            &Commit::of_text(5, &text, 30.0),
-        ]),
-    );
-    let mut server = world.serve(&["sandbox.max_concurrent_calls=1"]);
-    let pulled = server.wait_for("submission pulled");
-    assert_eq!(pulled.text("artifact"), reference);
-    server.wait_for("evaluated");
-    let put_back = |event: &Event| event.is("evaluation put back");
-    assert!(!server.log.iter().any(put_back), "it was not waited for");
-    let metrics = server.admin_get("/metrics").body;
-    for (outcome, times) in [("component_not_found", 1), ("ok", 1)] {
-        let line = format!("proctor_submission_pulls_total{{outcome=\"{outcome}\"}} {times}");
-        assert!(metrics.contains(&line), "{line}: {metrics}");
-    }
-    server.stop();
-
-    // What there is no room for is not asked for.
-    let world = World::new().with_digits().configured(&allow(&registry));
-    world.ingest(0, &all_revealed([&Commit::of_text(3, &text, 30.0)]));
-    let mut server = world.serve(&["artifacts.max_total_bytes=1000"]);
-    let event = server.wait_for("evaluation put back");
-    let reason = event.text("reason");
-    assert!(reason.contains("the store is full"), "{reason}");
     server.stop();
 
     // The digest of a manifest is none of a submission, and it is told what is.

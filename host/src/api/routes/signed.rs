@@ -18,6 +18,7 @@ use axum::body::Body;
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use std::sync::Arc;
+use tokio::task::spawn_blocking;
 
 /// Uploads of a miner to a challenge within a day, at most: each may leave an artifact
 /// in the store.
@@ -66,6 +67,11 @@ async fn upload(
     let unverified = read_headers(parts)?;
     let limits = admitted.plugin.given.route_limits;
     let most = limits.request_bytes.min(routes.config.artifacts.max_bytes);
+    let artifacts = routes.artifacts.clone();
+    // Before anything is read in vain.
+    if let Ok(Err(ArtifactError::Full { .. })) = spawn_blocking(move || artifacts.room()).await {
+        return Err(no_room());
+    }
     let read = routes.0.uploads.read(body, most).await;
     let upload = read.map_err(|error| unread(error, most))?;
     if upload.size == 0 {
@@ -117,12 +123,19 @@ async fn keep(
     let kept = uploads.keep(&routes.artifacts, upload).await;
     kept.map_err(|error| match error {
         ArtifactError::TooLarge { max, .. } => too_large(max),
+        ArtifactError::Full { .. } => no_room(),
         error => {
             tracing::error!(%error, "an upload was not kept");
             not_stored()
         }
     })?;
     reserve(routes, scope, verified, now).await
+}
+
+fn no_room() -> Problem {
+    tracing::warn!("an upload was refused: artifacts.max_total_bytes is reached");
+    let detail = "the host has no room for more artifacts";
+    Problem::new(StatusCode::INSUFFICIENT_STORAGE, "store_full", detail)
 }
 
 fn not_stored() -> Problem {

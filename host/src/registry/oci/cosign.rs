@@ -7,7 +7,7 @@ use super::manifest::{Layer, is_sha256};
 use super::session::Session;
 use super::{OciClient, OciError};
 use crate::registry::reference::OciReference;
-use crate::registry::signature::{Evidence, MAX_EVIDENCE, Mark, SigningKey};
+use crate::registry::signature::{Evidence, Mark, SigningKey};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -124,19 +124,13 @@ impl OciClient {
                     ) => continue,
                     Err(error) => return Err(error),
                 };
-                if !Subject::of(&payload).is_some_and(|subject| subject.names(&manifest)) {
-                    continue;
+                if Subject::of(&payload).is_some_and(|subject| subject.names(&manifest)) {
+                    found.push(Evidence::Manifest {
+                        manifest: manifest.clone(),
+                        payload,
+                        mark,
+                    });
                 }
-                let evidence = Evidence::Manifest {
-                    manifest: manifest.clone(),
-                    payload,
-                    mark,
-                };
-                if evidence.text().len() as u64 > MAX_EVIDENCE {
-                    tracing::warn!(reference = %pinned, "a signature is too large to be kept");
-                    continue;
-                }
-                found.push(evidence);
             }
             Ok(found)
         })
