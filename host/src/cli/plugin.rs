@@ -10,6 +10,7 @@ mod push;
 mod replay;
 mod run;
 mod sign;
+mod target;
 mod test;
 mod watch;
 

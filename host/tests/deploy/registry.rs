@@ -80,6 +80,7 @@ fn feed(metrics: &Metrics) {
     metrics.registry_changed("create");
     metrics.pulled("ok");
     metrics.submission_pulled("ok");
+    metrics.submission_pulled("store_full");
     metrics.set_route_places_free(64);
     metrics.route_began("digits");
     for outcome in Outcome::ALL {
@@ -87,6 +88,7 @@ fn feed(metrics: &Metrics) {
     }
     metrics.route_refused("digits", "overloaded");
     metrics.uploaded("digits", "ok");
+    metrics.uploaded("digits", "store_full");
     metrics.admin_refused("unauthorized");
     metrics.locked_out();
     metrics.set_validator_nodes(1, 1);

@@ -124,7 +124,12 @@ class _Fake:
                 return solver.solve_json(self._submission, task)
             except Exception as error:
                 raise SolveFailed("guest_error", str(error)) from error
-        return str(self._submission(task))
+        solution = self._submission(task)
+        if not isinstance(solution, str):
+            # Its `str` would be Python, and the challenge would score it as malformed.
+            kind = type(solution).__name__
+            raise TypeError(f"the test's solver returned {kind}, must be JSON text: json.dumps")
+        return solution
 
     def execute(self, sql: str, parameters: Sequence[Value]) -> int:
         return max(self._run(sql, parameters).rowcount, 0)

@@ -295,6 +295,10 @@ class TestOthers(unittest.TestCase):
         with self.assertRaises(Unavailable):
             Harness(Counts, solver=lambda t: "1").evaluate()
 
+    def test_a_solver_that_returns_no_text_is_a_mistake_of_the_test(self):
+        with self.assertRaisesRegex(Exception, "returned dict, must be JSON text"):
+            Harness(Halving, solver=lambda _: {"a": 1}).evaluate()
+
     def test_a_solver_is_a_submission(self):
         class Half(Solver):
             def solve(self, task: int) -> float:

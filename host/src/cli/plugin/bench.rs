@@ -4,15 +4,15 @@ use super::super::author::{expect_kind, read, shown};
 use super::super::table::table;
 use super::super::terminal::{BAD, WARNING, styled};
 use super::super::{ConfigArgs, print_json, runtime};
+use super::target::TargetArgs;
 use super::test::steps;
-use super::test::target::{Chosen, challenge, has_solver, submission};
 use crate::authoring::bench::{Bench as Measurements, Measured, Plan, Ready, bench};
 use crate::sandbox::{ComponentKind, Sandbox, SandboxConfig};
 use anstream::{print, println};
 use anyhow::Context;
 use clap::Args;
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -21,26 +21,11 @@ const MAX_MEMORY: usize = 4 << 30;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Bench {
-    /// The challenge's component. Default: that of the project, which is built first.
-    file: Option<PathBuf>,
-    /// The submission's component. Default: the project's solver.
-    #[arg(long, value_name = "FILE")]
-    artifact: Option<PathBuf>,
-    /// The project's solver that is submitted. Default: the only one.
-    #[arg(long, value_name = "NAME", conflicts_with = "artifact")]
-    solver: Option<String>,
+    #[command(flatten)]
+    target: TargetArgs,
     /// How often each function is called.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     runs: u32,
-    /// What the tasks are drawn by.
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
-    /// The challenge's settings, JSON. Default: those of the configuration.
-    #[arg(long, value_name = "JSON")]
-    settings: Option<String>,
-    /// Take the project's components as they are.
-    #[arg(long)]
-    no_build: bool,
     /// Print the measurements as JSON.
     #[arg(long)]
     json: bool,
@@ -50,29 +35,14 @@ pub(in crate::cli) struct Bench {
 
 impl Bench {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        let chosen = Chosen {
-            solver: self.solver.as_deref(),
-            build: !self.no_build,
-        };
-        let file = challenge(self.file.as_deref(), &chosen)?;
-        let artifact = self.submission(&chosen)?;
-        let artifact = match artifact {
-            Some(path) => {
-                let bytes = read(&path)?;
-                let named = match self.artifact {
-                    Some(_) => format!("--artifact: {}", shown(&path)),
-                    None => shown(&path),
-                };
-                expect_kind(&bytes, ComponentKind::Solver, &named)?;
-                Some(bytes)
-            }
-            None => None,
-        };
+        let file = self.target.challenge()?;
+        let artifact = self.target.submission_if_any()?;
+        let artifact = artifact.map(|path| read(&path)).transpose()?;
         let config = self.config.load()?;
         let plan = Plan {
             runs: self.runs,
-            seed: self.seed,
-            settings: self.settings,
+            seed: self.target.seed,
+            settings: self.target.settings,
             artifact: artifact.as_deref(),
         };
         let bytes = read(&file)?;
@@ -95,16 +65,6 @@ impl Bench {
             true => ExitCode::FAILURE,
             false => ExitCode::SUCCESS,
         })
-    }
-
-    /// The submission, if there is one: a challenge may be measured without.
-    fn submission(&self, chosen: &Chosen<'_>) -> anyhow::Result<Option<PathBuf>> {
-        let named = self.artifact.is_some() || self.solver.is_some();
-        let of_project = self.file.is_none() && has_solver()?;
-        match named || of_project {
-            true => submission(self.artifact.as_deref(), chosen).map(Some),
-            false => Ok(None),
-        }
     }
 }
 

@@ -4,8 +4,8 @@ use super::super::author::{expect_kind, read, shown};
 use super::super::table::table;
 use super::super::terminal::{BAD, GOOD, Step, styled};
 use super::super::{ConfigArgs, author, print_json, runtime};
+use super::target::TargetArgs;
 use super::test::print::wrote;
-use super::test::target::{Chosen, challenge, submission};
 use crate::authoring::cases::loading;
 use crate::authoring::evaluate::{Attempt, Evaluation, Subject};
 use crate::config::Config;
@@ -17,29 +17,14 @@ use anstream::{print, println};
 use anyhow::Context;
 use clap::Args;
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Run {
-    /// The challenge's component. Default: that of the project, which is built first.
-    file: Option<PathBuf>,
-    /// The submission's component.
-    #[arg(long, value_name = "FILE")]
-    artifact: Option<PathBuf>,
-    /// The project's solver that is submitted. Default: the only one.
-    #[arg(long, value_name = "NAME", conflicts_with = "artifact")]
-    solver: Option<String>,
-    /// What the tasks are drawn by.
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
-    /// The challenge's settings, JSON. Default: those of the configuration.
-    #[arg(long, value_name = "JSON")]
-    settings: Option<String>,
-    /// Take the project's components as they are.
-    #[arg(long)]
-    no_build: bool,
+    #[command(flatten)]
+    target: TargetArgs,
     /// Print everything as JSON, tasks and solutions included.
     #[arg(long)]
     json: bool,
@@ -49,25 +34,16 @@ pub(in crate::cli) struct Run {
 
 impl Run {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        let chosen = Chosen {
-            solver: self.solver.as_deref(),
-            build: !self.no_build,
-        };
-        let file = challenge(self.file.as_deref(), &chosen)?;
-        let artifact = submission(self.artifact.as_deref(), &chosen)?;
-        let named = match self.artifact {
-            Some(_) => format!("--artifact: {}", shown(&artifact)),
-            None => shown(&artifact),
-        };
-        // Before a large challenge is compiled for nothing.
-        expect_kind(&read(&artifact)?, ComponentKind::Solver, &named)?;
+        let target = &self.target;
+        let file = target.challenge()?;
+        let artifact = target.submission()?;
         let sandbox = author::sandbox()?;
         let config = self.config.load()?;
         let evaluation = runtime()?.block_on(async {
             let subject = Subject::open(&sandbox, &file, &config).await?;
-            let settings = self.settings.as_deref();
+            let settings = target.settings.as_deref();
             subject
-                .evaluate_file(&sandbox, &artifact, settings, self.seed)
+                .evaluate_file(&sandbox, &artifact, settings, target.seed)
                 .await
         })?;
         match self.json {

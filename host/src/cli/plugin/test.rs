@@ -2,7 +2,6 @@
 
 mod native;
 pub(in crate::cli) mod print;
-pub(super) mod target;
 
 use super::super::terminal::Step;
 use super::super::{ConfigArgs, author, print_json, runtime};
