@@ -440,6 +440,23 @@ fn an_upload_reaches_the_challenge_as_a_reference() {
         [1.0; 3]
     );
     server.stop();
+
+    // 11 of 16 bytes are taken, and then all.
+    let small = ["artifacts.max_bytes=16", "artifacts.max_total_bytes=16"];
+    let server = serve_with(&world, &["answers_challenge"], &small);
+    for (nonce, body, status) in [
+        ("large", &b"6bytes"[..], 507),
+        ("fits", b"5byte", 200),
+        ("more", b"1", 507),
+    ] {
+        let request = upload(nonce, body);
+        let response = request.send(&server, &request.headers(&miner));
+        assert_eq!(response.status, status, "{nonce}: {response:?}");
+        if status == 507 {
+            response.assert_problem(507, "store_full");
+        }
+    }
+    server.stop();
 }
 
 #[test]

@@ -5,7 +5,6 @@ use crate::artifacts::ArtifactStore;
 use crate::chain::Metagraph;
 use crate::chain::subnet::Subnet;
 use crate::config::{Config, Sampling};
-use crate::host::Host;
 use crate::metrics::Metrics;
 use crate::plugins::{Loader, RunState};
 use crate::registry::Registry;
@@ -18,7 +17,6 @@ use crate::store::{
 };
 use serde_json::{Value, json};
 use std::fs;
-use std::path::Path;
 
 const DAY: f64 = 86_400.0;
 
@@ -38,6 +36,11 @@ fn neuron(uid: u16, hotkey: &str) -> Value {
 impl Room {
     /// A host with miners `a`, `b` and `c`, of the uids 1 to 3.
     async fn new() -> Self {
+        Room::with(&[]).await
+    }
+
+    /// The same with these components in its drop folder, running.
+    async fn with(guests: &[&str]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path();
         let neurons = [("owner", 0), ("a", 1), ("b", 2), ("c", 3)];
@@ -49,6 +52,11 @@ impl Room {
             ..Config::default()
         };
         config.plugins.dir = path.join("plugins");
+        fs::create_dir(&config.plugins.dir).unwrap();
+        for guest in guests {
+            let file = config.plugins.dir.join(format!("{guest}.wasm"));
+            fs::copy(proctor_testing::guest(guest), file).unwrap();
+        }
         let (config, metrics) = (Arc::new(config), Arc::new(Metrics::default()));
         let store = Store::open(&path.join("db")).unwrap();
         let sandbox = Sandbox::new(&SandboxConfig::new(path.join("compiled"))).unwrap();
@@ -64,13 +72,15 @@ impl Room {
             store.clone(),
             loader.clone(),
             Arc::clone(&metrics),
-        );
+        )
+        .unwrap();
+        registry.pass().await.unwrap();
         let resources = Resources {
             signer: None,
             store,
             artifacts: of("artifacts"),
             components: of("components"),
-            runners: Runners::new(registry.unwrap().gpu_servers().clone()),
+            runners: Runners::new(registry.gpu_servers().clone()),
             plugins: loader.plugins().clone(),
             subnet: Subnet::new(Metagraph::load(&config.metagraph_path()).unwrap(), None),
             config,
@@ -351,34 +361,18 @@ async fn organic_weights_that_are_old_stand_in_and_then_count_no_more() {
     }
 }
 
-/// A host with two challenges that have seen the day before [`NOW`]'s, and finalize none
+/// A room with two challenges that have seen the day before [`NOW`]'s, and finalize none
 /// by themselves.
-async fn host_of_two(directory: &Path) -> Host {
-    let mut config = Config {
-        data_dir: directory.join("data"),
-        ..Config::default()
-    };
-    config.plugins.dir = directory.join("plugins");
-    fs::create_dir_all(&config.data_dir).unwrap();
-    fs::create_dir_all(&config.plugins.dir).unwrap();
-    for guest in ["digits", "hostile_challenge"] {
-        let file = config.plugins.dir.join(format!("{guest}.wasm"));
-        fs::copy(proctor_testing::guest(guest), file).unwrap();
-    }
-    let neurons = [neuron(0, "owner"), neuron(1, "a")];
-    let subnet = json!({"netuid": 61, "block": 1, "neurons": neurons});
-    fs::write(config.metagraph_path(), subnet.to_string()).unwrap();
-    let host = Host::open(config).await.unwrap();
-    host.registry.pass().await.unwrap();
-    host.pipeline.finalize(NOW - DAY).await.unwrap();
-    host
+async fn room_of_two() -> Room {
+    let room = Room::with(&["digits", "hostile_challenge"]).await;
+    room.pipeline.finalize(NOW - DAY).await.unwrap();
+    room
 }
 
 #[tokio::test]
 async fn the_first_day_of_all_is_told_once_every_challenge_is_through_with_it() {
-    let directory = tempfile::tempdir().unwrap();
-    let host = host_of_two(directory.path()).await;
-    let pipeline = &host.pipeline;
+    let room = room_of_two().await;
+    let pipeline = &room.pipeline;
     let scheduled_at = pipeline.schedule.finalized_at("2026-08-22");
     let plugins = pipeline.plugins.active();
     let [one, two] = plugins.as_slice() else {
@@ -415,9 +409,8 @@ async fn the_first_day_of_all_is_told_once_every_challenge_is_through_with_it() 
 
 #[tokio::test]
 async fn the_first_day_of_all_is_not_held_up_for_longer_than_an_hour() {
-    let directory = tempfile::tempdir().unwrap();
-    let host = host_of_two(directory.path()).await;
-    let pipeline = &host.pipeline;
+    let room = room_of_two().await;
+    let pipeline = &room.pipeline;
     let scheduled_at = pipeline.schedule.finalized_at("2026-08-22");
     // The host has looked for longer than it waits.
     assert_eq!(pipeline.publish(NOW - DAY).await.unwrap(), None);
