@@ -28,7 +28,8 @@ pub(super) async fn guarded<T: Send + 'static>(
 
 impl Pipeline {
     /// Runs queued evaluations until `stop`, as many at a time as the sandbox
-    /// takes. What is cut short by the stop is taken up at the next start.
+    /// takes, and pulls the submissions that they need beside them. What is cut short by
+    /// the stop is taken up at the next start.
     pub async fn work(&self, stop: CancellationToken) {
         let mut workers = JoinSet::new();
         for _ in 0..self.sandbox.max_concurrent_calls() {
